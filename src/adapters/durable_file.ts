@@ -1,0 +1,50 @@
+import { dirname } from "node:path";
+
+/** Writes all of `bytes`: a single write may be short. */
+export async function writeAll(file: Deno.FsFile, bytes: Uint8Array): Promise<void> {
+  for (let written = 0; written < bytes.length;) {
+    written += await file.write(bytes.subarray(written));
+  }
+}
+
+/** Makes a directory's entries durable: a synced file can vanish with its name otherwise. */
+export async function syncDirectory(path: string): Promise<void> {
+  if (Deno.build.os === "windows") return; // Windows cannot open a directory, and does not need to.
+  using directory = await Deno.open(path);
+  await directory.sync();
+}
+
+/** Makes a directory and the missing ones above it, each durable in the one above. */
+export async function makeDirectory(path: string): Promise<void> {
+  try {
+    await Deno.mkdir(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.AlreadyExists) return;
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    await makeDirectory(dirname(path));
+    return await makeDirectory(path);
+  }
+  await syncDirectory(dirname(path));
+}
+
+/**
+ * Writes a file that is never changed again: it has its name only when its bytes are durable.
+ *
+ * The bytes go under a temporary name, are synced, and renamed; then the directory is synced. A crash
+ * in between leaves a file `.tmp-*`, which is nobody's.
+ */
+export async function writeOnce(path: string, bytes: Uint8Array): Promise<void> {
+  const directory = dirname(path);
+  await makeDirectory(directory);
+  const temporary = `${directory}/.tmp-${crypto.randomUUID()}`;
+  try {
+    using file = await Deno.open(temporary, { createNew: true, write: true, mode: 0o444 });
+    await writeAll(file, bytes);
+    await file.sync();
+  } catch (error) {
+    await Deno.remove(temporary).catch(() => undefined);
+    throw error;
+  }
+  await Deno.rename(temporary, path);
+  await syncDirectory(directory);
+}

@@ -1,0 +1,65 @@
+import * as TE from "fp-ts/TaskEither.js";
+import { seal } from "../codec/envelope_codec.ts";
+import type { RecordedEvent } from "../core/recorded_event.ts";
+import type { RunId } from "../core/run_id.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { EventLog, LogError, LogWriter } from "../ports/event_log.ts";
+import { systemClock } from "./system_clock.ts";
+
+/** An event log that lives as long as the process: for tests and experiments. */
+export function memoryEventLog(clock: Clock = systemClock): EventLog {
+  const streams = new Map<RunId, RecordedEvent[]>();
+  const held = new Set<RunId>();
+  return {
+    runs: () => TE.fromIO(() => [...streams.keys()].sort()),
+    read: (run) => TE.fromIO(() => ({ events: [...streams.get(run) ?? []] })),
+    open: (run) => async () => {
+      if (held.has(run)) return TE.left(locked(run))();
+      held.add(run);
+      return await TE.right(writer(streams, held, run, clock))();
+    },
+    archive: (run) => async () => {
+      if (held.has(run)) return TE.left(locked(run))();
+      const name = `${run}-${streams.size}`;
+      const events = streams.get(run);
+      if (events !== undefined) streams.set(name, events);
+      streams.delete(run);
+      return await TE.right(name)();
+    },
+  };
+}
+
+function writer(
+  streams: Map<RunId, RecordedEvent[]>,
+  held: Set<RunId>,
+  run: RunId,
+  clock: Clock,
+): LogWriter {
+  const opened = [...streams.get(run) ?? []];
+  const session = (opened.at(-1)?.session ?? 0) + 1;
+  return {
+    contents: { events: opened },
+    append: (events, expectedVersion) => async () => {
+      const stream = streams.get(run) ?? [];
+      if (stream.length !== expectedVersion) {
+        const actual = stream.length;
+        return TE.left(
+          { type: "VersionConflict", run, expected: expectedVersion, actual } as const,
+        )();
+      }
+      const stamp = { recordedAt: clock.now(), session };
+      const recorded: RecordedEvent[] = [];
+      for (const event of events) {
+        recorded.push(seal(recorded.at(-1) ?? stream.at(-1), event, stamp));
+      }
+      stream.push(...recorded);
+      streams.set(run, stream);
+      return await TE.right(recorded)();
+    },
+    close: () => TE.fromIO(() => void held.delete(run)),
+  };
+}
+
+function locked(run: RunId): LogError {
+  return { type: "RunLocked", run, holder: "another writer in this process" };
+}

@@ -1,0 +1,138 @@
+import * as tf from "@tensorflow/tfjs";
+import type { TaskEither } from "fp-ts/TaskEither.js";
+import type { Environment } from "../core/environment.ts";
+import type { HostTensor } from "../core/host_tensor.ts";
+import { attempt, fail } from "../ports/attempt.ts";
+import type { Device } from "../ports/device.ts";
+import type { Backend, BackendChoice } from "./backend_choice.ts";
+
+/** A backend that was asked for and is not to be had. */
+export interface BackendUnavailable {
+  readonly type: "BackendUnavailable";
+  readonly backend: string;
+  readonly reason: string;
+}
+
+/** A WebGPU adapter as far as the choice of a backend is concerned. */
+export interface GpuAdapter {
+  readonly description: string;
+  /** Computed by the processor: slower than wasm. */
+  readonly software: boolean;
+}
+
+/**
+ * Starts a backend and makes it tfjs's current one.
+ *
+ * tfjs has one current backend in a process, so a process trains on one device at a time.
+ */
+export function openDevice(choice: BackendChoice = "auto"): TaskEither<BackendUnavailable, Device> {
+  return attempt(async () => {
+    const adapter = choice === "wasm" || choice === "cpu" ? undefined : await findGpuAdapter();
+    const { backend, why } = choose(choice, adapter);
+    const detail = await start(backend, adapter);
+    const environment = environmentOf(backend, detail);
+    return {
+      environment,
+      explanation: `${backend} (${detail}): ${why}`,
+      read: (tensor) => read(tensor),
+    };
+  });
+}
+
+/** The adapter that WebGPU offers, if any. */
+export async function findGpuAdapter(): Promise<GpuAdapter | undefined> {
+  silenceWindowSystem();
+  const adapter = await navigator.gpu?.requestAdapter();
+  if (!adapter) return undefined;
+  const { description, vendor, device, isFallbackAdapter } = adapter.info;
+  const name = description || `${vendor} ${device}`;
+  const software = isFallbackAdapter || /llvmpipe|lavapipe|swiftshader|softpipe/i.test(name);
+  return { description: name, software };
+}
+
+function choose(
+  choice: BackendChoice,
+  adapter: GpuAdapter | undefined,
+): { readonly backend: Backend; readonly why: string } {
+  if (choice === "webgpu" && adapter === undefined) {
+    return fail({
+      type: "BackendUnavailable",
+      backend: choice,
+      reason: "no WebGPU adapter was found; on Debian, `apt-get install mesa-vulkan-drivers` " +
+        "gives a software one, or use --backend wasm",
+    });
+  }
+  if (choice !== "auto") return { backend: choice, why: "as asked" };
+  if (adapter === undefined) return { backend: "wasm", why: "no WebGPU adapter was found" };
+  if (adapter.software) {
+    return {
+      backend: "wasm",
+      why: `the only WebGPU adapter, ${adapter.description}, is a software one, slower than wasm`,
+    };
+  }
+  return { backend: "webgpu", why: "a hardware WebGPU adapter was found" };
+}
+
+/** Registers the backend with tfjs, makes it current, and says what it runs on. */
+async function start(
+  backend: Backend,
+  adapter: GpuAdapter | undefined,
+): Promise<string> {
+  tf.enableProdMode(); // no advice about other packages on the console
+  let detail = "JavaScript";
+  if (backend === "webgpu") {
+    await import("@tensorflow/tfjs-backend-webgpu");
+    pinMatMulProgram();
+    detail = adapter!.description;
+  } else if (backend === "wasm") {
+    const wasm = await import("@tensorflow/tfjs-backend-wasm");
+    const simd = await tf.env().getAsync("WASM_HAS_SIMD_SUPPORT");
+    if (!await tf.setBackend("wasm")) return unavailable(backend);
+    detail = `${simd ? "SIMD" : "no SIMD"}, threads: ${wasm.getThreadsCount()}`;
+  } else {
+    await import("@tensorflow/tfjs-backend-cpu");
+  }
+  if (!await tf.setBackend(backend)) return unavailable(backend);
+  await tf.ready();
+  return detail;
+}
+
+function unavailable(backend: string): never {
+  return fail({ type: "BackendUnavailable", backend, reason: "tfjs could not start it" });
+}
+
+/**
+ * Has tfjs use one matrix product on every adapter.
+ *
+ * Left alone it chooses by the adapter and the sizes, and one choice, MatMulSplitKProgram, adds with
+ * atomics in no fixed order. 3 is MatMulPackedProgram in tfjs-backend-webgpu's webgpu_util.
+ */
+function pinMatMulProgram(): void {
+  tf.env().set("WEBGPU_MATMUL_PROGRAM_TYPE", 3);
+}
+
+/** Mesa complains on standard error where this is not set; no window is ever opened. */
+function silenceWindowSystem(): void {
+  const granted = Deno.permissions.querySync({ name: "env", variable: "XDG_RUNTIME_DIR" });
+  if (granted.state !== "granted" || Deno.env.get("XDG_RUNTIME_DIR") !== undefined) return;
+  Deno.env.set("XDG_RUNTIME_DIR", "/tmp");
+}
+
+function environmentOf(backend: string, adapter: string): Environment {
+  return {
+    backend,
+    adapter,
+    tfjs: tf.version["tfjs"] ?? "unknown",
+    runtime: `deno ${Deno.version.deno} (v8 ${Deno.version.v8})`,
+    platform: `${Deno.build.arch}-${Deno.build.os}`,
+  };
+}
+
+async function read(tensor: tf.Tensor): Promise<HostTensor> {
+  const { dtype, shape } = tensor;
+  if (dtype !== "float32" && dtype !== "int32") {
+    throw new TypeError(`Expected a float32 or int32 tensor to read, found ${dtype}`);
+  }
+  const data = await tensor.data<"float32" | "int32">();
+  return { dtype, shape, data: data.slice() }; // the cpu backend gives its own array
+}

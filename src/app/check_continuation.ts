@@ -1,0 +1,46 @@
+import type { PartialConfig, RunConfig } from "../core/config.ts";
+import { settings } from "../core/config_path.ts";
+import type { RunId } from "../core/run_id.ts";
+import type { RunState } from "../core/run_state.ts";
+import { fail } from "../ports/attempt.ts";
+import type { Task } from "../ports/task.ts";
+import type { Tree } from "../train/tree.ts";
+import type { RunError, SettingChange } from "./errors.ts";
+
+/**
+ * Fails unless `task` and the settings that are asked for are those that the run was started with.
+ *
+ * Settings that nobody asks for are the recorded ones; a recorded one is never replaced in silence.
+ */
+export function checkContinuation<P extends Tree>(
+  run: RunId,
+  state: RunState,
+  task: Task<P>,
+  asked: PartialConfig,
+): void {
+  if (state.task !== task.name) {
+    refuse({ type: "TaskDiffers", run, expected: state.task ?? "", actual: task.name });
+  }
+  const recorded = state.data!;
+  const { identity } = task.data;
+  if (recorded.digest !== identity.digest || recorded.samples !== identity.samples) {
+    refuse({ type: "DataDiffers", run, expected: recorded, actual: identity });
+  }
+  const changes = settingChanges(state.config!, asked);
+  if (changes.length > 0) refuse({ type: "ConfigDiffers", run, changes });
+}
+
+/** The settings in which what is asked for differs from what is recorded. */
+export function settingChanges(
+  recorded: RunConfig,
+  asked: PartialConfig,
+): readonly SettingChange[] {
+  const before = settings(recorded);
+  return [...settings(asked as RunConfig)]
+    .filter(([path, value]) => !Object.is(before.get(path), value))
+    .map(([path, value]) => ({ path, recorded: before.get(path), asked: value }));
+}
+
+function refuse(error: RunError): never {
+  return fail(error);
+}

@@ -1,0 +1,157 @@
+import type { SettingError } from "../core/config_path.ts";
+import type { DecideError } from "../core/decide.ts";
+import type { LogError } from "../ports/event_log.ts";
+import type { SnapshotError } from "../ports/snapshot_store.ts";
+import type { Divergence, RunError } from "./errors.ts";
+
+/** A RunError for people: what was expected, what was found, what to do. */
+export function describeError(error: RunError): string {
+  switch (error.type) {
+    case "VersionConflict":
+    case "RunLocked":
+    case "LogDamaged":
+    case "NewerLog":
+    case "LogUnavailable":
+      return describeLogError(error);
+    case "SnapshotMissing":
+    case "SnapshotDamaged":
+    case "NewerSnapshot":
+    case "SnapshotsUnavailable":
+      return describeSnapshotError(error);
+    case "WrongStatus":
+    case "WrongStep":
+    case "EnvironmentChanged":
+      return describeDecideError(error);
+    case "BadAssignment":
+    case "UnknownSetting":
+    case "BadSetting":
+      return describeSettingError(error);
+    case "Diverged":
+      return describeDivergence(error);
+    case "RunMissing":
+      return `There is no run "${error.run}"${didYouMean(error.near)}. ` +
+        "`foldlog runs` lists the runs that there are.";
+    case "RunExists":
+      return `Run "${error.run}" exists already, at step ${error.step}. ` +
+        "Continue it with --resume auto, or start another with --run NAME.";
+    case "TaskDiffers":
+      return `Run "${error.run}" is a run of "${error.expected}", not of "${error.actual}". ` +
+        "Start another with --run NAME.";
+    case "DataDiffers":
+      return `The data of run "${error.run}" changed: expected ${error.expected.samples} samples ` +
+        `with digest ${short(error.expected.digest)}, found ${error.actual.samples} with ` +
+        `${short(error.actual.digest)}. Bring the data back, or start another run with --run NAME.`;
+    case "ConfigDiffers": {
+      const changes = error.changes.map(({ path, recorded, asked }) =>
+        `  ${path}: recorded ${recorded ?? "nothing"}, asked for ${asked}`
+      );
+      return `Run "${error.run}" was started with other settings:\n${changes.join("\n")}\n` +
+        "Leave them out to continue it as it is, or start another run with --run NAME.";
+    }
+    case "StateDiffers":
+      return `The snapshot of step ${error.step} is not of this model: ${error.reason}. ` +
+        "Use the code that the run was started with, or start another run with --run NAME.";
+    case "StepPassed":
+      return `Run "${error.run}" is at step ${error.step} already, beyond --until ${error.until}. ` +
+        "Ask for a later step.";
+    case "TaskFailed":
+      return `The task failed after step ${error.step}: ${error.message}. ` +
+        "Mend it and run the same command again: it goes on from there.";
+    default:
+      return error satisfies never;
+  }
+}
+
+/** A LogError for people. */
+export function describeLogError(error: LogError): string {
+  switch (error.type) {
+    case "VersionConflict":
+      return `Cannot append to run "${error.run}": expected version ${error.expected}, ` +
+        `the log is at ${error.actual}: someone else wrote to it.`;
+    case "RunLocked":
+      return `Run "${error.run}" is being written by ${error.holder}. ` +
+        "Wait for it or stop it, or start another run with --run NAME.";
+    case "LogDamaged":
+      return `The log of run "${error.run}" is damaged at position ${error.position} ` +
+        `(${error.place}): ${error.reason}. Restore the file from a backup; nothing was changed.`;
+    case "NewerLog":
+      return `Run "${error.run}" was written by a newer foldlog (${error.place}): format ` +
+        `${error.found}, this one knows up to ${error.known}. Update foldlog to read it.`;
+    case "LogUnavailable":
+      return `Cannot ${error.action} at ${error.place}: ${error.reason}. ` +
+        "Check the path, its permissions and the free space; `--runs DIR` names another place.";
+  }
+}
+
+/** A SnapshotError for people. */
+export function describeSnapshotError(error: SnapshotError): string {
+  switch (error.type) {
+    case "SnapshotMissing":
+      return `Snapshot ${short(error.id)} is missing: expected ${error.place}`;
+    case "SnapshotDamaged":
+      return `Snapshot ${short(error.id)} is damaged (${error.place}): ${error.reason}`;
+    case "NewerSnapshot":
+      return `Snapshot ${short(error.id)} was written by a newer foldlog: format ${error.found}, ` +
+        `this one knows up to ${error.known}. Update foldlog to read it.`;
+    case "SnapshotsUnavailable":
+      return `Cannot ${error.action} at ${error.place}: ${error.reason}. ` +
+        "Check the path, its permissions and the free space.";
+  }
+}
+
+/** A SettingError for people. */
+export function describeSettingError(error: SettingError): string {
+  switch (error.type) {
+    case "BadAssignment":
+      return `Expected a setting as path=value, found "${error.found}", such as ` +
+        "optimizer.learningRate=0.001.";
+    case "UnknownSetting":
+      return `There is no setting "${error.path}"${didYouMean(error.near)}. ` +
+        "`foldlog show RUN` and `foldlog train --help` list the settings.";
+    case "BadSetting":
+      return `Expected ${error.path} to be ${error.expected}, found "${error.found}".`;
+  }
+}
+
+function describeDecideError(error: DecideError): string {
+  switch (error.type) {
+    case "WrongStatus":
+      return `Cannot ${error.command} a run that is ${error.actual}: ` +
+        `expected it to be ${error.expected.join(" or ")}.`;
+    case "WrongStep":
+      return `Cannot ${error.command} at step ${error.actual}: expected step ${error.expected}.`;
+    case "EnvironmentChanged": {
+      const changes = error.changes.map(({ member, recorded, current }) =>
+        `  ${member}: recorded "${recorded}", now "${current}"`
+      );
+      return `The run was computed in another environment, where the same bits cannot be ` +
+        `promised:\n${changes.join("\n")}\nContinue it there (--backend chooses the backend), or ` +
+        "with --accept-environment, which records that exactness ends here.";
+    }
+  }
+}
+
+function describeDivergence({ step, expected, actual, members, leaves }: Divergence): string {
+  const before = expected.data as unknown as Readonly<Record<string, unknown>>;
+  const after = actual.data as unknown as Readonly<Record<string, unknown>>;
+  const lines = members.map((member) =>
+    member === "type"
+      ? `  event: recorded ${expected.type}, recomputed ${actual.type}`
+      : `  ${member}: recorded ${before[member]}, recomputed ${after[member]}`
+  );
+  const cause = members.includes("batch")
+    ? "The batch is another one: the data or its order changed."
+    : "The batch was the same: the state, the code or the arithmetic changed.";
+  const tensors = leaves.length > 0 ? `\nTensors that differ: ${leaves.join(", ")}` : "";
+  return `Step ${step} is not what the log recorded; nothing was added to the log.\n` +
+    `${lines.join("\n")}${tensors}\n${cause}`;
+}
+
+/** The first digits of a digest, enough for people to tell it from others. */
+export function short(digest: string): string {
+  return digest.slice(0, 12);
+}
+
+function didYouMean(near: readonly string[]): string {
+  return near.length === 0 ? "" : `; did you mean ${near.join(", ")}?`;
+}

@@ -1,0 +1,62 @@
+import type { SettingError } from "../core/config_path.ts";
+import type { Setting } from "../core/config_path.ts";
+import type { DataIdentity } from "../core/data_identity.ts";
+import type { DecideError } from "../core/decide.ts";
+import type { RunEvent } from "../core/event.ts";
+import type { RunId } from "../core/run_id.ts";
+import type { LogError } from "../ports/event_log.ts";
+import type { SnapshotError } from "../ports/snapshot_store.ts";
+
+/** Why a run could not be trained, resumed or verified. */
+export type RunError =
+  | LogError
+  | SnapshotError
+  | DecideError
+  | SettingError
+  | Divergence
+  | { readonly type: "RunMissing"; readonly run: RunId; readonly near: readonly RunId[] }
+  | { readonly type: "RunExists"; readonly run: RunId; readonly step: number }
+  | {
+    readonly type: "TaskDiffers";
+    readonly run: RunId;
+    readonly expected: string;
+    readonly actual: string;
+  }
+  | {
+    readonly type: "DataDiffers";
+    readonly run: RunId;
+    readonly expected: DataIdentity;
+    readonly actual: DataIdentity;
+  }
+  | {
+    readonly type: "ConfigDiffers";
+    readonly run: RunId;
+    readonly changes: readonly SettingChange[];
+  }
+  | { readonly type: "StateDiffers"; readonly step: number; readonly reason: string }
+  | {
+    readonly type: "StepPassed";
+    readonly run: RunId;
+    readonly until: number;
+    readonly step: number;
+  }
+  | { readonly type: "TaskFailed"; readonly step: number; readonly message: string };
+
+/** A setting that a run was started with and the one that is asked for now. */
+export interface SettingChange {
+  readonly path: string;
+  readonly recorded: Setting | undefined;
+  readonly asked: Setting;
+}
+
+/** The first event that a recomputation made and that is not the recorded one. */
+export interface Divergence {
+  readonly type: "Diverged";
+  readonly step: number;
+  readonly expected: RunEvent;
+  readonly actual: RunEvent;
+  /** Members of the event's data that differ. */
+  readonly members: readonly string[];
+  /** Tensors that differ, as "group/path", where the recorded snapshot could be asked. */
+  readonly leaves: readonly string[];
+}

@@ -1,0 +1,42 @@
+import type { RunConfig } from "../core/config.ts";
+import { foldIn, key, type RngKey } from "../core/rng_key.ts";
+import { type SavePolicy, savePolicy } from "../core/save_policy.ts";
+import { scheduleOf } from "../core/schedule_of.ts";
+import type { Task } from "../ports/task.ts";
+import { optimizerOf } from "../train/optimizer_of.ts";
+import { initialTrainState, type TrainState } from "../train/train_state.ts";
+import type { Training } from "../train/train_step.ts";
+import type { Tree } from "../train/tree.ts";
+
+/** A task together with the config of a run: all that its steps depend on. */
+export interface Plan<P extends Tree = Tree> {
+  readonly task: Task<P>;
+  readonly config: RunConfig;
+  readonly training: Training<P>;
+  /** Root of the data order. */
+  readonly dataKey: RngKey;
+  readonly saveAt: SavePolicy;
+}
+
+/** The plan of a run. Every random number in it comes from `config.seed`, by purpose. */
+export function planOf<P extends Tree>(task: Task<P>, config: RunConfig): Plan<P> {
+  const root = key(config.seed);
+  return {
+    task,
+    config,
+    training: {
+      loss: task.loss,
+      optimizer: task.optimizer ?? optimizerOf(config),
+      schedule: scheduleOf(config),
+      key: foldIn(root, "train"),
+    },
+    dataKey: foldIn(root, "data"),
+    saveAt: savePolicy(config),
+  };
+}
+
+/** The state at step 0, which the caller owns. */
+export function initialStateOf<P extends Tree>({ task, config, training }: Plan<P>): TrainState<P> {
+  const initKey = foldIn(key(config.seed), "init");
+  return initialTrainState(() => task.init(initKey), training.optimizer);
+}

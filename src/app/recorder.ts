@@ -1,0 +1,120 @@
+import * as E from "fp-ts/Either.js";
+import { canonicalJson } from "../codec/canonical_json.ts";
+import { encodeEvent } from "../codec/event_codec.ts";
+import type { RunCommand } from "../core/command.ts";
+import { decide } from "../core/decide.ts";
+import { isTrainingFact, type RunEvent } from "../core/event.ts";
+import { evolve } from "../core/evolve.ts";
+import type { RunState } from "../core/run_state.ts";
+import { fail } from "../ports/attempt.ts";
+import type { Divergence } from "./errors.ts";
+
+/**
+ * Where a training's events go: compared with the log as long as the log has them, appended after.
+ *
+ * So a resumed run recomputes what lies between its snapshot and the head of the log by the same
+ * code that goes on from there, and every step is in the log once.
+ */
+export interface Recorder {
+  /** The fold of the events up to here. */
+  readonly state: () => RunState;
+  /** The recorded event that the next one is compared with; undefined at the head of the log. */
+  readonly next: () => RunEvent | undefined;
+  /** Events compared so far; all were equal. */
+  readonly compared: () => number;
+  /** Decides a command and compares or appends its events. Fails with Diverged or what `append` fails with. */
+  readonly record: (command: RunCommand) => Promise<void>;
+}
+
+/** What a recorder begins with. */
+export interface RecorderStart {
+  /** The fold of the events before `pending`. */
+  readonly state: RunState;
+  /** Recorded events that are to be recomputed. */
+  readonly pending: readonly RunEvent[];
+  /** Makes events durable; without it, nothing is appended, and what the log does not have is left out. */
+  readonly append?: (events: readonly RunEvent[]) => Promise<void>;
+  /** Decided before the first append. */
+  readonly onHead?: RunCommand;
+}
+
+/** A recorder over `pending` and then `append`. */
+export function recorderFrom({ state, pending, append, onHead }: RecorderStart): Recorder {
+  let current = state;
+  let position = 0;
+  let compared = 0;
+  let opening = onHead;
+
+  /** Marks of an interruption are history, not training: they are folded in, not recomputed. */
+  function skipMarks(): void {
+    while (position < pending.length && !isRecomputed(pending[position]!)) {
+      current = evolve(current, pending[position++]!);
+    }
+  }
+
+  function decided(command: RunCommand): readonly RunEvent[] {
+    const events = decide(command, current);
+    return E.isLeft(events) ? fail(events.left) : events.right;
+  }
+
+  async function add(events: readonly RunEvent[]): Promise<void> {
+    if (append === undefined || events.length === 0) return;
+    await append(events);
+    current = events.reduce(evolve, current);
+  }
+
+  async function record(command: RunCommand): Promise<void> {
+    skipMarks();
+    if (position === pending.length && opening !== undefined) {
+      const events = decided(opening);
+      opening = undefined;
+      await add(events);
+    }
+    const events = decided(command);
+    const known = events.slice(0, pending.length - position);
+    for (const event of known) {
+      compare(pending[position]!, event, current.step);
+      current = evolve(current, event);
+      position++;
+      compared++;
+    }
+    await add(events.slice(known.length));
+  }
+
+  return {
+    state: () => current,
+    next: () => {
+      skipMarks();
+      return pending[position];
+    },
+    compared: () => compared,
+    record,
+  };
+}
+
+/** Facts of the training, and every snapshot: what a paused run saved can be compared too. */
+function isRecomputed(event: RunEvent): boolean {
+  return isTrainingFact(event) || event.type === "SnapshotTaken";
+}
+
+function compare(expected: RunEvent, actual: RunEvent, step: number): void {
+  if (canonicalJson(encodeEvent(expected)) === canonicalJson(encodeEvent(actual))) return;
+  fail(divergence(expected, actual, step) satisfies Divergence);
+}
+
+/** What differs between a recorded event and a recomputed one. */
+export function divergence(
+  expected: RunEvent,
+  actual: RunEvent,
+  step: number,
+  leaves: readonly string[] = [],
+): Divergence {
+  const before = expected.data as Readonly<Record<string, unknown>>;
+  const after = actual.data as Readonly<Record<string, unknown>>;
+  const names = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort();
+  const members = expected.type === actual.type
+    ? names.filter((name) => !Object.is(before[name], after[name]))
+    : ["type"];
+  const at = "step" in expected.data ? expected.data.step : step;
+  return { type: "Diverged", step: at, expected, actual, members, leaves };
+}

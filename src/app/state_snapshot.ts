@@ -1,0 +1,52 @@
+import * as E from "fp-ts/Either.js";
+import { leafDigests, stateDigest } from "../codec/snapshot_codec.ts";
+import type { DataCursor } from "../core/data_cursor.ts";
+import type { Digest } from "../core/digest.ts";
+import type { HostTensor } from "../core/host_tensor.ts";
+import type { Snapshot, TensorGroup } from "../core/snapshot.ts";
+import { fail } from "../ports/attempt.ts";
+import type { Device } from "../ports/device.ts";
+import { release } from "../train/ownership.ts";
+import { restoreTree } from "../train/restore.ts";
+import { tensorsOf, type TrainState } from "../train/train_state.ts";
+import { leavesOf, type Tree } from "../train/tree.ts";
+import { initialStateOf, type Plan } from "./plan.ts";
+
+/** Reads a state back from the device. Borrows the state. */
+export async function snapshotOf(
+  device: Device,
+  task: string,
+  state: TrainState,
+  cursor: DataCursor,
+): Promise<Snapshot> {
+  const groups = {
+    model: await readTree(device, state.params),
+    optimizer: await readTree(device, state.optimizer),
+  };
+  return { task, step: state.step, cursor, groups };
+}
+
+/** The digest of a snapshot's tensors: what SnapshotTaken and RunStarted record of a state. */
+export function digestOfState(snapshot: Snapshot): Digest {
+  return stateDigest(leafDigests(snapshot.groups));
+}
+
+/** The state that a snapshot holds, which the caller owns. Fails with StateDiffers where it is another model's. */
+export function stateOf<P extends Tree>(plan: Plan<P>, snapshot: Snapshot): TrainState<P> {
+  const template = initialStateOf(plan);
+  const params = restoreTree(template.params, snapshot.groups["model"] ?? new Map());
+  const optimizer = restoreTree(template.optimizer, snapshot.groups["optimizer"] ?? new Map());
+  release(tensorsOf(template));
+  if (E.isRight(params) && E.isRight(optimizer)) {
+    return { step: snapshot.step, params: params.right, optimizer: optimizer.right };
+  }
+  for (const tree of [params, optimizer]) if (E.isRight(tree)) release(tree.right);
+  const reason = E.isLeft(params) ? params.left : (optimizer as E.Left<string>).left;
+  return fail({ type: "StateDiffers", step: snapshot.step, reason });
+}
+
+async function readTree(device: Device, tree: Tree): Promise<TensorGroup> {
+  const tensors = new Map<string, HostTensor>();
+  for (const [path, leaf] of leavesOf(tree)) tensors.set(path, await device.read(leaf));
+  return tensors;
+}

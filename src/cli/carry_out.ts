@@ -1,0 +1,87 @@
+import { readRun } from "../app/read_run.ts";
+import { type RunOutcome, trainRun } from "../app/train_run.ts";
+import type { PartialConfig, RunConfig } from "../core/config.ts";
+import type { RunId } from "../core/run_id.ts";
+import type { RunState } from "../core/run_state.ts";
+import { runSummary } from "../core/run_summary.ts";
+import type { Store } from "../ports/store.ts";
+import type { Task } from "../ports/task.ts";
+import type { Recipe } from "../recipes/recipe.ts";
+import type { Tree } from "../train/tree.ts";
+import type { ArgumentsOf } from "./command_line.ts";
+import { backendChoice, orExit, printJson } from "./context.ts";
+import { openDeviceFor } from "./open_device.ts";
+import { progressReporter } from "./progress_reporter.ts";
+import { INTERRUPTED, stopSignals } from "./stop_signals.ts";
+import { UsageError } from "./usage_error.ts";
+
+/** A training that the command line asked for. */
+export interface Assignment {
+  readonly args: ArgumentsOf<"train"> | ArgumentsOf<"resume">;
+  readonly store: Store;
+  readonly id: RunId;
+  readonly recipe: Recipe;
+  /** The state of the run to be continued; undefined for a new one. */
+  readonly state: RunState | undefined;
+  readonly config: RunConfig;
+  readonly asked: PartialConfig;
+}
+
+/** Trains, shows it, and gives the exit status: 0 done or paused, 130 stopped by a signal. */
+export async function carryOut(assignment: Assignment): Promise<number> {
+  const { args, store, id, recipe, state, config, asked } = assignment;
+  const say = args.json ? console.error : console.log;
+  const task = await taskOf(recipe, config);
+  const device = await openDeviceFor(backendChoice(args.backend), state, say);
+  const reporter = progressReporter({ say, json: args.json });
+  const stop = stopSignals(say);
+  try {
+    const outcome = await orExit(trainRun({ store, device, reporter }, id, task, {
+      config: asked,
+      stop: stop.signal,
+      acceptEnvironment: args.acceptEnvironment,
+      ...(args.until !== undefined && { until: args.until }),
+    }));
+    reporter.close();
+    sayOutcome(outcome, state, task, say);
+    if (args.json) {
+      printJson({ runId: id, ...runSummary((await orExit(readRun(store, id))).state) });
+    }
+    return stop.signal.aborted && outcome.status !== "completed" ? INTERRUPTED : 0;
+  } finally {
+    reporter.close();
+    stop.dispose();
+  }
+}
+
+/** A recipe refuses settings that make no model with a RangeError. */
+async function taskOf(recipe: Recipe, config: RunConfig): Promise<Task<Tree>> {
+  try {
+    return await recipe.task(config);
+  } catch (error) {
+    if (error instanceof RangeError) throw new UsageError(`${error.message}.`);
+    throw error;
+  }
+}
+
+function sayOutcome(
+  { run, status, state, sample }: RunOutcome,
+  before: RunState | undefined,
+  task: Task<Tree>,
+  say: (line: string) => void,
+): void {
+  const again = `Run the same command again to continue.`;
+  if (status === "stopped") {
+    return say(`run "${run}" stopped while comparing with its log, which is as it was. ${again}`);
+  }
+  if (status === "paused") return say(`run "${run}" paused at step ${state.step}. ${again}`);
+  const { lastLoss, bestLoss, bestStep } = runSummary(state);
+  const already = before?.status === "completed";
+  say(
+    `run "${run}" ${already ? "is complete already" : "completed"} at step ${state.step}: ` +
+      `last loss ${lastLoss?.toFixed(4)}, best ${bestLoss?.toFixed(4)} at step ${bestStep}` +
+      (task.reference ? `; ${task.reference.name}: ${task.reference.loss.toFixed(4)}` : ""),
+  );
+  if (already) say("Start another with --run NAME, or with --resume never.");
+  if (sample !== undefined) say(`\nsample:\n${sample}\n`);
+}

@@ -1,0 +1,157 @@
+import { object, or } from "@optique/core/constructs";
+import { message } from "@optique/core/message";
+import { multiple, optional } from "@optique/core/modifiers";
+import type { InferValue } from "@optique/core/parser";
+import { argument, command, constant, option } from "@optique/core/primitives";
+import { choice, float, integer, string } from "@optique/core/valueparser";
+import { runSync } from "@optique/run";
+import config from "../../deno.json" with { type: "json" };
+import { BACKENDS } from "../adapters/backend_choice.ts";
+
+const store = {
+  runs: optional(option("--runs", string({ metavar: "DIR" }), {
+    description: message`where runs are kept: FOLDLOG_RUNS, or else runs/`,
+  })),
+};
+
+const json = {
+  json: option("--json", { description: message`print data for programs` }),
+};
+
+const device = {
+  backend: optional(option("--backend", choice(["auto", ...BACKENDS]), {
+    description:
+      message`what computes: FOLDLOG_BACKEND, or else auto, which is a hardware WebGPU adapter or wasm`,
+  })),
+};
+
+const runArgument = argument(string({ metavar: "RUN" }), { description: message`name of the run` });
+
+const continuing = {
+  until: optional(option("--until", integer({ metavar: "STEP", min: 0 }), {
+    description: message`pause at this step; the plan and its schedule stay as they are`,
+  })),
+  acceptEnvironment: option("--accept-environment", {
+    description: message`go on in another environment, and record that exactness ends there`,
+  }),
+};
+
+const train = command(
+  "train",
+  object({
+    verb: constant("train"),
+    recipe: optional(argument(string({ metavar: "RECIPE" }), {
+      description: message`what to train; --list shows the recipes`,
+    })),
+    list: option("--list", { description: message`show the recipes and their settings` }),
+    run: optional(option("--run", string({ metavar: "ID" }), {
+      description: message`name of the run; the recipe's name unless given`,
+    })),
+    resume: optional(option("--resume", choice(["auto", "never", "must"]), {
+      description: message`when the run exists: continue it (auto), start another beside it (never);
+        must expects it to exist`,
+    })),
+    set: multiple(option("--set", string({ metavar: "PATH=VALUE" }), {
+      description: message`a setting, such as optimizer.learningRate=0.001`,
+    })),
+    maxSteps: optional(option("--max-steps", integer({ metavar: "N" }), {
+      description: message`steps of the plan (steps.max)`,
+    })),
+    saveEvery: optional(option("--save-every", integer({ metavar: "N" }), {
+      description: message`steps between snapshots (save.every)`,
+    })),
+    lr: optional(option("--lr", float({ metavar: "RATE" }), {
+      description: message`peak learning rate (optimizer.learningRate)`,
+    })),
+    seed: optional(option("--seed", integer({ metavar: "N" }), {
+      description: message`root of every random number (seed)`,
+    })),
+    ...continuing,
+    ...device,
+    ...store,
+    ...json,
+  }),
+  { brief: message`start a run, or continue the one that is there` },
+);
+
+const resume = command(
+  "resume",
+  object({
+    verb: constant("resume"),
+    run: runArgument,
+    ...continuing,
+    ...device,
+    ...store,
+    ...json,
+  }),
+  { brief: message`continue a run` },
+);
+
+const runs = command("runs", object({ verb: constant("runs"), ...store, ...json }), {
+  brief: message`list the runs`,
+});
+
+const show = command(
+  "show",
+  object({ verb: constant("show"), run: runArgument, ...store, ...json }),
+  { brief: message`what a run is and how far it came` },
+);
+
+const log = command(
+  "log",
+  object({ verb: constant("log"), run: runArgument, ...store, ...json }),
+  { brief: message`a run's events, one a line` },
+);
+
+const checkpoints = command(
+  "checkpoints",
+  object({
+    verb: constant("checkpoints"),
+    run: runArgument,
+    latest: option("--latest", { description: message`only the newest` }),
+    ...store,
+    ...json,
+  }),
+  { brief: message`the snapshots that a run can be resumed from` },
+);
+
+const verify = command(
+  "verify",
+  object({
+    verb: constant("verify"),
+    run: runArgument,
+    replay: option("--replay", {
+      description: message`recompute every step and compare it, bit for bit`,
+    }),
+    ...device,
+    ...store,
+    ...json,
+  }),
+  { brief: message`check a run's log and snapshots; exits 1 if something is wrong` },
+);
+
+const doctor = command("doctor", object({ verb: constant("doctor"), ...json }), {
+  brief: message`the backends that work here`,
+});
+
+const grammar = or(train, resume, runs, show, log, checkpoints, verify, doctor);
+
+/** What the command line asks for. */
+export type Arguments = InferValue<typeof grammar>;
+
+/** The arguments of one verb. */
+export type ArgumentsOf<Verb extends Arguments["verb"]> = Extract<Arguments, { verb: Verb }>;
+
+/** Reads the command line; prints help and exits 0, or says what is wrong with it and exits 2. */
+export function readCommandLine(args: readonly string[]): Arguments {
+  return runSync(grammar, {
+    args,
+    programName: "foldlog",
+    brief: message`foldlog trains models as a fold over an append-only log.`,
+    help: "both",
+    version: config.version,
+    completion: "command",
+    errorExitCode: 2,
+    aboveError: "usage",
+  });
+}

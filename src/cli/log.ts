@@ -1,0 +1,42 @@
+import { fileStore } from "../adapters/file_store.ts";
+import { readRun } from "../app/read_run.ts";
+import { encodeLine } from "../codec/envelope_codec.ts";
+import type { RunEvent } from "../core/event.ts";
+import type { ArgumentsOf } from "./command_line.ts";
+import { orExit, runIdOf, runsDirectory } from "./context.ts";
+
+/** Prints a run's events: with --json each envelope exactly as it is stored. */
+export async function run(args: ArgumentsOf<"log">): Promise<number> {
+  const store = fileStore(runsDirectory(args.runs));
+  const { events, torn } = await orExit(readRun(store, runIdOf(args.run)));
+  for (const recorded of events) {
+    if (args.json) console.log(encodeLine(recorded));
+    else {
+      const { position, recordedAt, event } = recorded;
+      console.log(`${String(position).padStart(6)}  ${recordedAt}  ${describe(event)}`);
+    }
+  }
+  if (torn !== undefined) {
+    console.error(`A torn last line was left out: ${torn.bytes} bytes at ${torn.place}.`);
+  }
+  return 0;
+}
+
+function describe(event: RunEvent): string {
+  switch (event.type) {
+    case "RunStarted": {
+      const { task, environment } = event.data;
+      return `RunStarted       ${task} on ${environment.backend} (${environment.adapter})`;
+    }
+    case "StepTaken": {
+      const { step, loss, gradNorm, learningRate } = event.data;
+      return `StepTaken        step ${step}  loss ${loss}  gradNorm ${gradNorm}  lr ${learningRate}`;
+    }
+    default: {
+      const facts = Object.entries(event.data).map(([name, value]) =>
+        `${name} ${typeof value === "object" ? JSON.stringify(value) : value}`
+      );
+      return `${event.type.padEnd(15)}  ${facts.join("  ")}`;
+    }
+  }
+}

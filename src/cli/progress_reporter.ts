@@ -1,0 +1,148 @@
+// @ts-types="@types/cli-progress"
+import { Presets, SingleBar } from "cli-progress";
+import type { Notice, Reporter } from "../ports/reporter.ts";
+
+/** Milliseconds between lines where there is no terminal. */
+const LINE_EVERY = 5000;
+
+/** How the progress of a training is shown. */
+export interface ProgressOptions {
+  readonly say: (line: string) => void;
+  /** Standard output belongs to a program: no bar. */
+  readonly json: boolean;
+}
+
+/** A reporter for people: a bar on a terminal, lines elsewhere. `close` takes the bar away. */
+export function progressReporter(
+  { say, json }: ProgressOptions,
+): Reporter & { readonly close: () => void } {
+  const terminal = Deno.stderr.isTerminal() && !json;
+  const meter = terminal ? barMeter() : lineMeter(say);
+  let resumingSince = 0;
+  return {
+    close: () => meter.stop(),
+    report(notice) {
+      switch (notice.type) {
+        case "Step":
+          return meter.step(notice);
+        case "Resuming":
+          resumingSince = performance.now();
+          return say(resumingLine(notice));
+        case "Resumed":
+          meter.stop();
+          return resumedLines(notice, performance.now() - resumingSince).forEach(say);
+        case "Saved":
+        case "Evaluated":
+          return terminal ? undefined : say(describe(notice));
+        default:
+          meter.stop();
+          return say(describe(notice));
+      }
+    },
+  };
+}
+
+type NoticeOf<Type extends Notice["type"]> = Extract<Notice, { type: Type }>;
+
+/** Shows steps as they are taken. */
+interface Meter {
+  readonly step: (notice: NoticeOf<"Step">) => void;
+  readonly stop: () => void;
+}
+
+function barMeter(): Meter {
+  const format =
+    "{bar} {value}/{total}  loss {loss}  lr {lr}  {rate} steps/s  ETA {eta_formatted}{what}";
+  let bar: SingleBar | undefined;
+  let rate = rateFrom();
+  return {
+    step({ step, maxSteps, loss, learningRate, recorded }) {
+      const payload = {
+        loss: loss.toFixed(4),
+        lr: learningRate.toPrecision(3),
+        rate: rate(step),
+        what: recorded ? "" : "  (comparing with the log)",
+      };
+      if (bar === undefined) {
+        bar = new SingleBar(
+          { format, hideCursor: null, clearOnComplete: false },
+          Presets.shades_classic,
+        );
+        bar.start(maxSteps, step, payload);
+      } else bar.update(step, payload);
+    },
+    stop() {
+      bar?.stop();
+      bar = undefined;
+      rate = rateFrom();
+    },
+  };
+}
+
+function lineMeter(say: (line: string) => void): Meter {
+  let saidAt = performance.now();
+  let rate = rateFrom();
+  return {
+    step({ step, maxSteps, loss, learningRate, recorded }) {
+      const perSecond = rate(step);
+      const now = performance.now();
+      if (now - saidAt < LINE_EVERY && step !== maxSteps) return;
+      saidAt = now;
+      say(
+        `step ${step}/${maxSteps}  loss ${loss.toFixed(4)}  lr ${learningRate.toPrecision(3)}  ` +
+          `${perSecond} steps/s  ETA ${Math.round((maxSteps - step) / Number(perSecond))}s` +
+          (recorded ? "" : "  (comparing with the log)"),
+      );
+    },
+    stop: () => void (rate = rateFrom()),
+  };
+}
+
+/** Steps a second since the first step that it is told of. */
+function rateFrom(): (step: number) => string {
+  let start: { readonly step: number; readonly at: number } | undefined;
+  return (step) => {
+    const at = performance.now();
+    start ??= { step: step - 1, at: at - 100 };
+    return ((step - start.step) / ((at - start.at) / 1000)).toFixed(1);
+  };
+}
+
+function resumingLine({ run, snapshot, head, maxSteps }: NoticeOf<"Resuming">): string {
+  const from = snapshot === 0 ? "the initial state" : `the snapshot of step ${snapshot}`;
+  const work = head > snapshot
+    ? `; recomputing steps ${snapshot + 1} to ${head} and comparing them with the log`
+    : "";
+  return `resuming "${run}" at step ${head} of ${maxSteps}: loaded ${from}${work}`;
+}
+
+function resumedLines(notice: NoticeOf<"Resumed">, milliseconds: number): readonly string[] {
+  const { step, epoch, recomputed, compared, history, best } = notice;
+  const proof = recomputed === 0
+    ? "nothing to recompute: the snapshot stands at the head of the log"
+    : `recomputed ${recomputed} steps, compared ${compared} events: all equal, bit for bit`;
+  return [
+    `${proof} (${(milliseconds / 1000).toFixed(1)} s)`,
+    `Resumed at global_step=${step}, epoch ${epoch}, ` +
+    `best loss ${best === undefined ? "-" : `${best.loss.toFixed(4)} at step ${best.step}`}, ` +
+    `${history} steps in the history`,
+  ];
+}
+
+function describe(notice: Exclude<Notice, NoticeOf<"Step" | "Resuming" | "Resumed">>): string {
+  switch (notice.type) {
+    case "Started":
+      return `run "${notice.run}": ${notice.parameters.toLocaleString("en")} parameters, ` +
+        `${notice.maxSteps} steps`;
+    case "TailCut":
+      return `the log's last line was torn (${notice.torn.bytes} bytes at ${notice.torn.place}): ` +
+        "cut off; it was never acknowledged";
+    case "SnapshotSkipped":
+      return `the snapshot of step ${notice.step} cannot be used: ${notice.reason}; ` +
+        "using the one before it";
+    case "Evaluated":
+      return `step ${notice.step}: evaluation loss ${notice.loss.toFixed(4)}`;
+    case "Saved":
+      return `step ${notice.step}: saved snapshot ${notice.snapshot.slice(0, 12)}`;
+  }
+}

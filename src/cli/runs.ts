@@ -1,0 +1,55 @@
+import { fileStore } from "../adapters/file_store.ts";
+import { readRun } from "../app/read_run.ts";
+import { runSummary } from "../core/run_summary.ts";
+import type { ArgumentsOf } from "./command_line.ts";
+import { orExit, printJson, runsDirectory } from "./context.ts";
+import { loss, table } from "./table.ts";
+
+/** Lists the runs. A run whose log cannot be read is listed as that, and does not hide the others. */
+export async function run(args: ArgumentsOf<"runs">): Promise<number> {
+  const root = runsDirectory(args.runs);
+  const store = fileStore(root);
+  const rows = [];
+  for (const id of await orExit(store.log.runs())) {
+    rows.push(await rowOf(store, id));
+  }
+  if (args.json) printJson(rows);
+  else if (rows.length === 0) console.log(`There are no runs in ${root}.`);
+  else {
+    console.log(table(
+      ["RUN", "RECIPE", "STATUS", "STEP", "LOSS", "BEST", "LAST EVENT"],
+      rows.map((row) => [
+        row.runId,
+        row.recipe ?? "-",
+        row.status,
+        `${row.step}/${row.maxSteps ?? "-"}`,
+        loss(row.lastLoss),
+        loss(row.bestLoss),
+        row.lastEventAt ?? "-",
+      ]),
+    ));
+  }
+  return 0;
+}
+
+async function rowOf(store: ReturnType<typeof fileStore>, id: string) {
+  try {
+    const { state, events } = await orExit(readRun(store, id));
+    const { status, recipe, step, maxSteps, lastLoss, bestLoss } = runSummary(state);
+    const lastEventAt = events.at(-1)?.recordedAt ?? null;
+    return { runId: id, recipe, status, step, maxSteps, lastLoss, bestLoss, lastEventAt };
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    return {
+      runId: id,
+      recipe: null,
+      status: "unreadable",
+      step: 0,
+      maxSteps: null,
+      lastLoss: null,
+      bestLoss: null,
+      lastEventAt: null,
+      error: error.message,
+    };
+  }
+}

@@ -1,0 +1,52 @@
+import * as E from "fp-ts/Either.js";
+import { describeSettingError } from "../app/describe_error.ts";
+import type { PartialConfig, RunConfig } from "../core/config.ts";
+import { checkConfig } from "../core/check_config.ts";
+import { assign, settings } from "../core/config_path.ts";
+import type { ArgumentsOf } from "./command_line.ts";
+import { UsageError } from "./usage_error.ts";
+
+/** Settings that the command line names, and the config with them in place. */
+export interface AskedSettings {
+  readonly config: RunConfig;
+  /** Only what was named. */
+  readonly asked: PartialConfig;
+}
+
+/** Applies `--set` and the short flags to `base`, the short flags last. */
+export function settingsOfArguments(
+  base: RunConfig,
+  args: ArgumentsOf<"train">,
+): AskedSettings {
+  const short: [string, number | undefined][] = [
+    ["steps.max", args.maxSteps],
+    ["save.every", args.saveEvery],
+    ["optimizer.learningRate", args.lr],
+    ["seed", args.seed],
+  ];
+  const assignments = [
+    ...args.set,
+    ...short.flatMap(([path, value]) => value === undefined ? [] : [`${path}=${value}`]),
+  ];
+  let config = base;
+  for (const assignment of assignments) {
+    const changed = assign(config, assignment);
+    if (E.isLeft(changed)) throw new UsageError(describeSettingError(changed.left));
+    config = changed.right;
+  }
+  const checked = checkConfig(config);
+  if (E.isLeft(checked)) throw new UsageError(describeSettingError(checked.left));
+  return { config, asked: only(config, assignments.map((text) => text.split("=")[0]!.trim())) };
+}
+
+function only(config: RunConfig, paths: readonly string[]): PartialConfig {
+  const values = settings(config);
+  const picked: Record<string, unknown> = {};
+  for (const path of paths) {
+    const [group, name] = path.split(".") as [string, string?];
+    picked[group] = name === undefined
+      ? values.get(path)
+      : { ...picked[group] as object, [name]: values.get(path) };
+  }
+  return picked as PartialConfig;
+}

@@ -1,0 +1,46 @@
+import { fileStore } from "../adapters/file_store.ts";
+import { readRun } from "../app/read_run.ts";
+import { settings } from "../core/config_path.ts";
+import { runSummary } from "../core/run_summary.ts";
+import type { ArgumentsOf } from "./command_line.ts";
+import { orExit, printJson, runIdOf, runsDirectory } from "./context.ts";
+import { loss, table } from "./table.ts";
+
+/** Shows what a run is and how far it came. */
+export async function run(args: ArgumentsOf<"show">): Promise<number> {
+  const id = runIdOf(args.run);
+  const { state, events, torn } = await orExit(readRun(fileStore(runsDirectory(args.runs)), id));
+  const summary = {
+    runId: id,
+    ...runSummary(state),
+    sessions: events.at(-1)?.session ?? 0,
+    startedAt: events[0]?.recordedAt ?? null,
+    lastEventAt: events.at(-1)?.recordedAt ?? null,
+    torn: torn ?? null,
+  };
+  if (args.json) {
+    printJson(summary);
+    return 0;
+  }
+  const facts = [
+    ["run", id],
+    ["recipe", summary.recipe ?? "-"],
+    ["status", summary.status],
+    ["step", `${summary.step} of ${summary.maxSteps}, epoch ${summary.epoch}`],
+    [
+      "loss",
+      `last ${loss(summary.lastLoss)}, best ${loss(summary.bestLoss)} at step ${
+        summary.bestStep ?? "-"
+      }`,
+    ],
+    ["backend", Object.values(summary.environment ?? {}).join(" · ")],
+    ["sessions", `${summary.sessions}, from ${summary.startedAt} to ${summary.lastEventAt}`],
+    ["snapshots", summary.snapshots.map(({ step }) => step).join(", ") || "none"],
+    ...(torn ? [["torn tail", `${torn.bytes} bytes at ${torn.place}, never acknowledged`]] : []),
+  ];
+  console.log(table(["", ""], facts).trimStart());
+  console.log("\nsettings");
+  const rows = [...settings(state.config!)].map(([path, value]) => [`  ${path}`, String(value)]);
+  console.log(table(["", ""], rows).replace(/^\s*\n/, ""));
+  return 0;
+}

@@ -1,0 +1,89 @@
+import { fileStore } from "../adapters/file_store.ts";
+import { readRun } from "../app/read_run.ts";
+import { settings } from "../core/config_path.ts";
+import type { RunId } from "../core/run_id.ts";
+import type { RunState } from "../core/run_state.ts";
+import type { Store } from "../ports/store.ts";
+import { recipes } from "../recipes/mod.ts";
+import { askWhatToDo } from "./ask.ts";
+import { carryOut } from "./carry_out.ts";
+import type { ArgumentsOf } from "./command_line.ts";
+import { orExit, printJson, recipeNamed, RunFailure, runIdOf, runsDirectory } from "./context.ts";
+import { settingsOfArguments } from "./settings_of_arguments.ts";
+import { table } from "./table.ts";
+
+/** Starts a run, or continues the one that is there. */
+export async function run(args: ArgumentsOf<"train">): Promise<number> {
+  if (args.list) return list(args.json);
+  const recipe = recipeNamed(recipes, args.recipe ?? recipes[0]!.name);
+  const wanted = runIdOf(args.run ?? recipe.name);
+  const store = fileStore(runsDirectory(args.runs));
+  const say = args.json ? console.error : console.log;
+  const choice = await choose(args, store, wanted, say);
+  if (choice === undefined) return 0;
+  const { id, state } = choice;
+  const { config, asked } = settingsOfArguments(state?.config ?? recipe.config, args);
+  const forNew = state === undefined ? config : asked;
+  return await carryOut({ args, store, id, recipe, state, config, asked: forNew });
+}
+
+interface Choice {
+  readonly id: RunId;
+  /** The state of the run to be continued; undefined for a new one. */
+  readonly state: RunState | undefined;
+}
+
+/** Whether to continue the run that is there, or to start one; undefined to do neither. */
+async function choose(
+  args: ArgumentsOf<"train">,
+  store: Store,
+  wanted: RunId,
+  say: (line: string) => void,
+): Promise<Choice | undefined> {
+  const runs = await orExit(store.log.runs());
+  if (!runs.includes(wanted)) {
+    if (args.resume === "must") {
+      throw new RunFailure({ type: "RunMissing", run: wanted, near: runs });
+    }
+    return { id: wanted, state: undefined };
+  }
+  if (args.resume === "never") return beside(runs, wanted, say);
+  const { state } = await orExit(readRun(store, wanted));
+  const asks = args.resume === undefined && Deno.stdin.isTerminal() && !args.json;
+  if (!asks || state.status === "completed") return { id: wanted, state };
+  switch (await askWhatToDo(wanted, state)) {
+    case "yes":
+      return { id: wanted, state };
+    case "no":
+      return beside(runs, wanted, say);
+    case "delete": {
+      const archived = await orExit(store.log.archive(wanted));
+      say(`run "${wanted}" was moved to ${runsDirectory(args.runs)}/${archived}`);
+      return { id: wanted, state: undefined };
+    }
+    default:
+      return undefined;
+  }
+}
+
+/** A new run under the next free name. */
+function beside(runs: readonly RunId[], wanted: RunId, say: (line: string) => void): Choice {
+  let number = 2;
+  while (runs.includes(`${wanted}-${number}`)) number++;
+  const id = `${wanted}-${number}`;
+  say(`run "${wanted}" stays as it is; starting "${id}"`);
+  return { id, state: undefined };
+}
+
+function list(json: boolean): number {
+  if (json) {
+    printJson(recipes.map(({ name, description, config }) => ({ name, description, config })));
+    return 0;
+  }
+  for (const { name, description, config } of recipes) {
+    console.log(`${name}: ${description}`);
+    const rows = [...settings(config)].map(([path, value]) => [`  ${path}`, String(value)]);
+    console.log(table(["  SETTING", "DEFAULT"], rows));
+  }
+  return 0;
+}

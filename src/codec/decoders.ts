@@ -1,0 +1,78 @@
+import * as E from "fp-ts/Either.js";
+import * as t from "io-ts";
+import { PathReporter } from "io-ts/PathReporter";
+import type { DataCursor } from "../core/data_cursor.ts";
+import { type Digest, isDigest } from "../core/digest.ts";
+import { decodeNumber } from "./float_codec.ts";
+
+/** A number that may be NaN, infinite or -0, as `encodeNumber` writes it. */
+export const float: t.Decoder<unknown, number> = decoder("number", decodeNumber);
+
+/** A safe integer of at least 0. */
+export const count: t.Decoder<unknown, number> = decoder(
+  "whole number of at least 0",
+  (value) => Number.isSafeInteger(value) && (value as number) >= 0 ? value as number : undefined,
+);
+
+/** 64 lower-case hexadecimal digits. */
+export const digest: t.Decoder<unknown, Digest> = decoder(
+  "SHA-256 digest",
+  (value) => typeof value === "string" && isDigest(value) ? value : undefined,
+);
+
+/** The two integers of a data cursor. */
+export const dataCursor: t.Decoder<unknown, DataCursor> = object({ epoch: count, index: count });
+
+/** A named codec from a function that gives undefined for what it does not accept. */
+export function decoder<A>(
+  name: string,
+  read: (value: unknown) => A | undefined,
+): t.Type<A, A, unknown> {
+  return new t.Type<A, A, unknown>(
+    name,
+    (value): value is A => read(value) !== undefined,
+    (value, context) => {
+      const found = read(value);
+      return found === undefined ? t.failure(value, context) : t.success(found);
+    },
+    (value) => value,
+  );
+}
+
+/** One of the given strings. */
+export function literals<A extends string>(...names: readonly A[]): t.Decoder<unknown, A> {
+  return decoder(names.join(" | "), (value) => names.find((name) => name === value));
+}
+
+/** An object with exactly these members: an unknown one is refused, since its loss would go unseen. */
+export function object<P extends Record<string, t.Decoder<unknown, unknown>>>(
+  members: P,
+): t.Decoder<unknown, Members<P>> {
+  const inner = t.type(members as unknown as t.Props);
+  const names = Object.keys(members).sort();
+  return new t.Type<Members<P>, Members<P>, unknown>(
+    `{ ${names.join(", ")} }`,
+    (_): _ is Members<P> => false,
+    (value, context) => {
+      const decoded = inner.validate(value, context) as t.Validation<Members<P>>;
+      if (E.isLeft(decoded)) return decoded;
+      const unknown = Object.keys(value as object).find((name) => !Object.hasOwn(members, name));
+      return unknown === undefined
+        ? decoded
+        : t.failure(value, context, `Unknown member "${unknown}"`);
+    },
+    (value) => value,
+  );
+}
+
+type Members<P> = {
+  readonly [K in keyof P]: P[K] extends t.Decoder<unknown, infer A> ? A : never;
+};
+
+/** The value, or one line that names the first place where it is not what was expected. */
+export function decode<A>(codec: t.Decoder<unknown, A>, value: unknown): E.Either<string, A> {
+  const decoded = codec.decode(value);
+  if (E.isRight(decoded)) return decoded;
+  const [report] = PathReporter.report(decoded as E.Either<t.Errors, never>);
+  return E.left((report ?? "no report").slice(0, 300));
+}

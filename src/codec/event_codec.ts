@@ -1,0 +1,78 @@
+import * as E from "fp-ts/Either.js";
+import * as t from "io-ts";
+import type { DataIdentity } from "../core/data_identity.ts";
+import type { Environment } from "../core/environment.ts";
+import type { RunEvent } from "../core/event.ts";
+import type { Json } from "../core/json.ts";
+import { runConfig } from "./config_codec.ts";
+import { count, decode, digest, float, literals, object } from "./decoders.ts";
+import { encodeNumbers } from "./float_codec.ts";
+
+type DataOf<Type extends RunEvent["type"]> = Extract<RunEvent, { type: Type }>["data"];
+
+const environment: t.Decoder<unknown, Environment> = object({
+  backend: t.string,
+  adapter: t.string,
+  tfjs: t.string,
+  runtime: t.string,
+  platform: t.string,
+});
+
+const dataIdentity: t.Decoder<unknown, DataIdentity> = object({
+  name: t.string,
+  samples: count,
+  digest,
+});
+
+const resumed: t.Decoder<unknown, DataOf<"RunResumed">> = object({ step: count });
+
+/** What each type of event has for data. A new type of event breaks the build here. */
+const dataOf: { readonly [Type in RunEvent["type"]]: t.Decoder<unknown, DataOf<Type>> } = {
+  RunStarted: object({
+    task: t.string,
+    config: runConfig,
+    data: dataIdentity,
+    environment,
+    state: digest,
+  }),
+  StepTaken: object({
+    step: count,
+    epoch: count,
+    index: count,
+    batch: digest,
+    loss: float,
+    gradNorm: float,
+    learningRate: float,
+  }),
+  EvaluationTaken: object({ step: count, loss: float, samples: count }),
+  EpochCompleted: object({ step: count, epoch: count }),
+  SnapshotTaken: object({
+    step: count,
+    snapshot: digest,
+    state: digest,
+    reason: literals("scheduled", "final", "paused"),
+  }),
+  RunPaused: object({ step: count, reason: literals("until", "signal") }),
+  RunResumed: t.union([resumed, object({ step: count, environment })] as never, "RunResumed"),
+  RunCompleted: object({ step: count }),
+  RunFailed: object({ step: count, message: t.string }),
+};
+
+/** An event as JSON; numbers that JSON does not have become strings. */
+export function encodeEvent(event: RunEvent): Json {
+  return encodeNumbers(event);
+}
+
+/** The event that `encodeEvent` wrote, or one line that says what is wrong with it. */
+export function decodeEvent(value: unknown): E.Either<string, RunEvent> {
+  const outer = decode(object({ type: t.string, data: t.UnknownRecord }), value);
+  if (E.isLeft(outer)) return outer;
+  const { type, data } = outer.right;
+  if (!Object.hasOwn(dataOf, type)) {
+    return E.left(`expected a type of event that this foldlog knows, found "${type}"`);
+  }
+  const known = type as RunEvent["type"];
+  return E.map((decoded) => ({ type: known, data: decoded }) as RunEvent)(
+    decode<unknown>(dataOf[known], data),
+  );
+}

@@ -1,0 +1,47 @@
+import * as E from "fp-ts/Either.js";
+import * as t from "io-ts";
+import type { Json } from "../core/json.ts";
+import { type FileRef, SNAPSHOT_FORMAT, type SnapshotManifest } from "../core/snapshot.ts";
+import { canonicalJson, parseJson } from "./canonical_json.ts";
+import { count, dataCursor, decode, digest, object } from "./decoders.ts";
+import type { LineError } from "./envelope_codec.ts";
+
+const fileRef: t.Decoder<unknown, FileRef> = object({ digest, bytes: count });
+
+const manifest: t.Decoder<unknown, SnapshotManifest> = object({
+  format: count,
+  task: t.string,
+  step: count,
+  cursor: dataCursor,
+  state: digest,
+  files: t.record(t.string, fileRef as t.Type<FileRef>),
+  leaves: t.record(t.string, digest as t.Type<string>),
+});
+
+/** The manifest's bytes, whose digest is the snapshot's id. */
+export function encodeManifest(snapshot: SnapshotManifest): Uint8Array {
+  return new TextEncoder().encode(canonicalJson(snapshot as unknown as Json));
+}
+
+/** Reads a manifest's bytes, which must be canonical. */
+export function decodeManifest(bytes: Uint8Array): E.Either<LineError, SnapshotManifest> {
+  const text = decodeUtf8(bytes);
+  if (text === undefined) return E.left({ type: "Damaged", reason: "not UTF-8" });
+  const json = parseJson(text);
+  if (E.isLeft(json)) return E.left({ type: "Damaged", reason: `not JSON: ${json.left.reason}` });
+  const format = (json.right as { format?: unknown } | null)?.format;
+  if (typeof format === "number" && format > SNAPSHOT_FORMAT) {
+    return E.left({ type: "NewerFormat", found: format, known: SNAPSHOT_FORMAT });
+  }
+  return E.mapLeft((reason: string): LineError => ({ type: "Damaged", reason }))(
+    decode(manifest, json.right),
+  );
+}
+
+function decodeUtf8(bytes: Uint8Array): string | undefined {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return undefined;
+  }
+}

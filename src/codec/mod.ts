@@ -1,0 +1,30 @@
+/** Bytes to data and back: canonical JSON, events and envelopes, manifests, safetensors. @module */
+export { canonicalJson, type JsonError, type JsonLimits, parseJson } from "./canonical_json.ts";
+export { sha256 } from "./digest.ts";
+export {
+  decodeLine,
+  encodeLine,
+  GENESIS,
+  type LineError,
+  seal,
+  type Stamp,
+} from "./envelope_codec.ts";
+export { decodeEvent, encodeEvent } from "./event_codec.ts";
+export { decodeManifest, encodeManifest } from "./manifest_codec.ts";
+export {
+  decodeSafetensors,
+  describeSafetensorsError,
+  encodeSafetensors,
+  type SafetensorsError,
+  type SafetensorsFile,
+} from "./safetensors.ts";
+export {
+  batchDigest,
+  differingLeaves,
+  leafDigests,
+  type PackedSnapshot,
+  packSnapshot,
+  stateDigest,
+  tensorDigest,
+  unpackSnapshot,
+} from "./snapshot_codec.ts";

@@ -1,0 +1,40 @@
+import type { DType } from "../core/host_tensor.ts";
+
+/** The longest header that safetensors allows, in bytes. */
+export const MAX_HEADER_BYTES = 100_000_000;
+
+/** The key of the header that holds free text instead of a tensor. */
+export const METADATA_KEY = "__metadata__";
+
+/** Bytes of one element, which is also its alignment. */
+export const ITEM_BYTES: Readonly<Record<DType, number>> = { float32: 4, int32: 4 };
+
+/** The names that safetensors gives the element types. */
+export const DTYPE_NAMES: Readonly<Record<DType, string>> = { float32: "F32", int32: "I32" };
+
+/** The element type that safetensors calls `name`, or undefined where foldlog does not know it. */
+export function dtypeNamed(name: string): DType | undefined {
+  return DTYPES.find((dtype) => DTYPE_NAMES[dtype] === name);
+}
+
+/**
+ * The bytes of a tensor, or undefined when the shape is none: a dimension that is not a whole number
+ * from 0 up, or a size that binary64 cannot hold exactly. Dimensions are multiplied from left to
+ * right, so a zero does not excuse an overflow before it (the reference reader does the same).
+ */
+export function checkedBytes(dtype: DType, shape: readonly unknown[]): number | undefined {
+  let bytes = ITEM_BYTES[dtype];
+  for (const dimension of shape) {
+    if (!isCount(dimension)) return undefined;
+    bytes *= dimension;
+    if (!Number.isSafeInteger(bytes)) return undefined;
+  }
+  return bytes;
+}
+
+/** Whether `value` is a whole number from 0 up that binary64 holds exactly; -0 is none. */
+export function isCount(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) >= 0 && !Object.is(value, -0);
+}
+
+const DTYPES: readonly DType[] = ["float32", "int32"];

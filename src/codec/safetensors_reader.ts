@@ -1,0 +1,78 @@
+import * as E from "fp-ts/Either.js";
+import type { HostTensor } from "../core/host_tensor.ts";
+import type { SafetensorsError } from "./safetensors_error.ts";
+import { ITEM_BYTES, MAX_HEADER_BYTES } from "./safetensors_format.ts";
+import { parseSafetensorsHeader, type SafetensorsEntry } from "./safetensors_header.ts";
+
+/** What a safetensors file holds. `metadata` may have any key: ask it with `Object.hasOwn`. */
+export interface SafetensorsFile {
+  readonly tensors: ReadonlyMap<string, HostTensor>;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/**
+ * Reads a whole safetensors file (https://huggingface.co/docs/safetensors, "Format") that may be
+ * hostile: it never throws, and allocates at most a small multiple of `bytes`.
+ *
+ * Tensors come in the order of their data. A tensor is a view of `bytes` where its elements are
+ * aligned there, and a copy where they are not, so `bytes` must not change while tensors are in use.
+ *
+ * @example
+ * ```ts
+ * import { decodeSafetensors, encodeSafetensors } from "foldlog/codec";
+ *
+ * const bias = { dtype: "float32", shape: [2], data: Float32Array.of(0.5, -0) } as const;
+ * decodeSafetensors(encodeSafetensors({ bias })); // right: tensors has the same bits under "bias"
+ * ```
+ */
+export function decodeSafetensors(bytes: Uint8Array): E.Either<SafetensorsError, SafetensorsFile> {
+  if (bytes.length < 8) return bad("file is too short", "at least 8 bytes", `${bytes.length}`);
+  const { buffer, byteOffset } = bytes;
+  const headerBytes = new DataView(buffer, byteOffset, 8).getBigUint64(0, true);
+  if (headerBytes > MAX_HEADER_BYTES) {
+    return bad("header is too long", `at most ${MAX_HEADER_BYTES} bytes`, `${headerBytes}`);
+  }
+  const dataStart = 8 + Number(headerBytes);
+  if (dataStart > bytes.length) {
+    return bad("header is cut off", `${headerBytes} bytes`, `${bytes.length - 8}`);
+  }
+  const text = utf8(bytes.subarray(8, dataStart));
+  if (text === undefined) return bad("bad header", "UTF-8", "a malformed sequence");
+  if (!text.startsWith("{")) {
+    return bad("bad header", "a text that begins with {", JSON.stringify(text.slice(0, 8)));
+  }
+  const header = parseSafetensorsHeader(text, bytes.length - dataStart);
+  if (E.isLeft(header)) return header;
+  const tensors = new Map<string, HostTensor>();
+  for (const entry of header.right.entries) {
+    tensors.set(entry.name, tensorOf(entry, bytes, dataStart));
+  }
+  return E.right({ tensors, metadata: header.right.metadata });
+}
+
+/** The text, with a byte order mark kept so that it is refused; undefined where it is not UTF-8. */
+function utf8(bytes: Uint8Array): string | undefined {
+  try {
+    return new TextDecoder("utf-8", { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+function tensorOf(entry: SafetensorsEntry, bytes: Uint8Array, dataStart: number): HostTensor {
+  const { dtype, shape, begin, end } = entry;
+  const stored = bytes.subarray(dataStart + begin, dataStart + end);
+  // Not `slice`: that of a Node Buffer is a view again.
+  const { buffer, byteOffset } = stored.byteOffset % ITEM_BYTES[dtype] === 0
+    ? stored
+    : new Uint8Array(stored);
+  const count = (end - begin) / ITEM_BYTES[dtype];
+  const data = dtype === "float32"
+    ? new Float32Array(buffer, byteOffset, count)
+    : new Int32Array(buffer, byteOffset, count);
+  return { dtype, shape, data };
+}
+
+function bad(reason: string, expected: string, actual: string): E.Either<SafetensorsError, never> {
+  return E.left({ type: "BadSafetensors", reason, expected, actual });
+}

@@ -1,0 +1,111 @@
+import * as E from "fp-ts/Either.js";
+import type { Digest } from "../core/digest.ts";
+import { bytesOf, type HostTensor } from "../core/host_tensor.ts";
+import {
+  type FileRef,
+  type Snapshot,
+  SNAPSHOT_FORMAT,
+  type SnapshotId,
+  type SnapshotManifest,
+  type TensorGroup,
+} from "../core/snapshot.ts";
+import { canonicalJson } from "./canonical_json.ts";
+import { sha256 } from "./digest.ts";
+import { encodeManifest } from "./manifest_codec.ts";
+import { decodeSafetensors, describeSafetensorsError, encodeSafetensors } from "./safetensors.ts";
+
+/** A snapshot as bytes: its manifest and the objects that the manifest names. */
+export interface PackedSnapshot {
+  readonly id: SnapshotId;
+  readonly manifest: SnapshotManifest;
+  readonly manifestBytes: Uint8Array;
+  /** The safetensors file of each group. */
+  readonly files: ReadonlyMap<string, Uint8Array>;
+}
+
+/** Packs a snapshot. Equal snapshots give equal bytes and so equal ids. Borrows the tensors. */
+export function packSnapshot(snapshot: Snapshot): PackedSnapshot {
+  const files = new Map<string, Uint8Array>();
+  const refs: Record<string, FileRef> = {};
+  for (const [group, tensors] of Object.entries(snapshot.groups)) {
+    const bytes = encodeSafetensors(tensors, { format: "pt" });
+    files.set(group, bytes);
+    refs[group] = { digest: sha256(bytes), bytes: bytes.length };
+  }
+  const leaves = leafDigests(snapshot.groups);
+  const { task, step, cursor } = snapshot;
+  const state = stateDigest(leaves);
+  const manifest = { format: SNAPSHOT_FORMAT, task, step, cursor, state, files: refs, leaves };
+  const manifestBytes = encodeManifest(manifest);
+  return { id: sha256(manifestBytes), manifest, manifestBytes, files };
+}
+
+/**
+ * The snapshot that a manifest and its files describe.
+ *
+ * Every tensor is checked against the manifest: a reason is given where one is missing, added or
+ * different. `files` are borrowed; tensors may be views of them.
+ */
+export function unpackSnapshot(
+  manifest: SnapshotManifest,
+  files: ReadonlyMap<string, Uint8Array>,
+): E.Either<string, Snapshot> {
+  const groups: Record<string, TensorGroup> = {};
+  for (const [group, ref] of Object.entries(manifest.files)) {
+    const bytes = files.get(group);
+    if (bytes === undefined) return E.left(`file "${group}" is missing`);
+    const actual = sha256(bytes);
+    if (actual !== ref.digest) {
+      return E.left(
+        `file "${group}": expected digest ${ref.digest.slice(0, 12)}, found ${actual.slice(0, 12)}`,
+      );
+    }
+    const decoded = decodeSafetensors(bytes);
+    if (E.isLeft(decoded)) {
+      return E.left(`file "${group}": ${describeSafetensorsError(decoded.left)}`);
+    }
+    groups[group] = decoded.right.tensors;
+  }
+  const [different] = differingLeaves(manifest.leaves, leafDigests(groups));
+  if (different !== undefined) return E.left(`tensor "${different}" is not the manifest's`);
+  if (stateDigest(manifest.leaves) !== manifest.state) {
+    return E.left("the manifest's state digest is not that of its tensors");
+  }
+  const { task, step, cursor } = manifest;
+  return E.right({ task, step, cursor, groups });
+}
+
+/** Digest of each tensor by "group/path". */
+export function leafDigests(
+  groups: Readonly<Record<string, TensorGroup>>,
+): Readonly<Record<string, Digest>> {
+  const digests = Object.entries(groups).flatMap(([group, tensors]) =>
+    [...tensors].map(([path, tensor]) => [`${group}/${path}`, tensorDigest(tensor)] as const)
+  );
+  return Object.fromEntries(digests.sort(([a], [b]) => a < b ? -1 : 1));
+}
+
+/** Digest of a whole training state: of its tensors' digests in sorted order. */
+export function stateDigest(leaves: Readonly<Record<string, Digest>>): Digest {
+  return sha256(canonicalJson(leaves));
+}
+
+/** The names, in sorted order, whose digests differ or that only one side has. */
+export function differingLeaves(
+  expected: Readonly<Record<string, Digest>>,
+  actual: Readonly<Record<string, Digest>>,
+): readonly string[] {
+  const names = new Set([...Object.keys(expected), ...Object.keys(actual)]);
+  return [...names].filter((name) => expected[name] !== actual[name]).sort();
+}
+
+/** Digest of a tensor's type, shape and bits: NaNs with other payloads differ, as do 0 and -0. */
+export function tensorDigest(tensor: HostTensor): Digest {
+  return sha256(`${tensor.dtype}[${tensor.shape.join(",")}]\n`, bytesOf(tensor));
+}
+
+/** Digest of a batch: of its tensors' digests by name. */
+export function batchDigest(batch: Readonly<Record<string, HostTensor>>): Digest {
+  const digests = Object.entries(batch).map(([name, tensor]) => [name, tensorDigest(tensor)]);
+  return sha256(canonicalJson(Object.fromEntries(digests)));
+}

@@ -1,0 +1,60 @@
+import * as E from "fp-ts/Either.js";
+import type { RunConfig } from "./config.ts";
+import { type Setting, type SettingError, settings } from "./config_path.ts";
+
+type Rule = readonly [expected: string, holds: (value: Setting, config: RunConfig) => boolean];
+
+const positiveInteger: Rule = ["a whole number of at least 1", (v) => isWhole(v) && v >= 1];
+const countOrZero: Rule = ["a whole number of at least 0", (v) => isWhole(v) && v >= 0];
+const notNegative: Rule = ["a number of at least 0", (v) => typeof v === "number" && v >= 0];
+const share: Rule = ["a number from 0 to 1", isShare];
+const belowOne: Rule = ["a number from 0 up to, not including, 1", (v) => isShare(v) && v !== 1];
+
+const RULES: Readonly<Record<string, Rule>> = {
+  "seed": countOrZero,
+  "steps.max": positiveInteger,
+  "batch.size": positiveInteger,
+  "batch.micro": [
+    "a whole number of at least 1 that divides batch.size",
+    (v, config) => isWhole(v) && v >= 1 && config.batch.size % v === 0,
+  ],
+  "optimizer.name": oneOf("sgd", "adamw"),
+  "optimizer.learningRate": notNegative,
+  "optimizer.weightDecay": notNegative,
+  "optimizer.momentum": belowOne,
+  "optimizer.beta1": belowOne,
+  "optimizer.beta2": belowOne,
+  "optimizer.epsilon": ["a number above 0", (v) => typeof v === "number" && v > 0],
+  "schedule.name": oneOf("constant", "cosine", "step", "warmupStableDecay"),
+  "schedule.warmupSteps": countOrZero,
+  "schedule.factor": share,
+  "schedule.every": positiveInteger,
+  "clip.norm": notNegative,
+  "data.shuffle": ["true or false", (v) => typeof v === "boolean"],
+  "save.every": countOrZero,
+  "evaluate.every": countOrZero,
+  "evaluate.batches": countOrZero,
+};
+
+/** The config itself, or the first setting (in sorted order) whose value makes no sense. */
+export function checkConfig(config: RunConfig): E.Either<SettingError, RunConfig> {
+  for (const [path, value] of settings(config)) {
+    const rule = RULES[path];
+    if (rule !== undefined && !rule[1](value, config)) {
+      return E.left({ type: "BadSetting", path, expected: rule[0], found: String(value) });
+    }
+  }
+  return E.right(config);
+}
+
+function isShare(value: Setting): boolean {
+  return typeof value === "number" && value >= 0 && value <= 1;
+}
+
+function isWhole(value: Setting): value is number {
+  return Number.isSafeInteger(value);
+}
+
+function oneOf(...names: readonly string[]): Rule {
+  return [`one of ${names.join(", ")}`, (value) => names.includes(String(value))];
+}

@@ -1,0 +1,28 @@
+import type { Environment } from "./environment.ts";
+import type {
+  EvaluationTaken,
+  RunFailed,
+  RunPaused,
+  RunStarted,
+  SnapshotTaken,
+  StepTaken,
+} from "./event.ts";
+
+/** What someone wishes to happen to a run; `decide` grants or refuses it. */
+export type RunCommand =
+  | { readonly type: "StartRun"; readonly data: RunStarted["data"] }
+  | { readonly type: "RecordStep"; readonly data: StepTaken["data"] }
+  | { readonly type: "RecordEvaluation"; readonly data: EvaluationTaken["data"] }
+  | { readonly type: "RecordSnapshot"; readonly data: SnapshotTaken["data"] }
+  | { readonly type: "PauseRun"; readonly data: Pick<RunPaused["data"], "reason"> }
+  | { readonly type: "ResumeRun"; readonly data: ResumeWish }
+  | { readonly type: "CompleteRun" }
+  | { readonly type: "FailRun"; readonly data: Pick<RunFailed["data"], "message"> };
+
+/** A wish to go on with a run where it stopped. */
+export interface ResumeWish {
+  /** Where the next steps would be computed. */
+  readonly environment: Environment;
+  /** Go on even if the environment is another one, and record that exactness ends there. */
+  readonly acceptEnvironment: boolean;
+}

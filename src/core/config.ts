@@ -1,0 +1,89 @@
+/** The names of the optimisers that a config can choose. */
+export type OptimizerName = "sgd" | "adamw";
+
+/** The names of the learning-rate schedules that a config can choose. */
+export type ScheduleName = "constant" | "cosine" | "step" | "warmupStableDecay";
+
+/** Settings of a recipe's own (`model.*`, `data.*`): flat, JSON-safe. */
+export type Settings = Readonly<Record<string, number | string | boolean>>;
+
+/**
+ * Everything that determines a training besides its code and data; recorded in RunStarted.
+ *
+ * Every member has a dotted path (`optimizer.learningRate`) for `--set` and config files.
+ */
+export interface RunConfig {
+  /** Root of every random number: initial parameters, data order, dropout. */
+  readonly seed: number;
+  /** `max`: optimiser updates in the plan, which also sets the length of the schedule. */
+  readonly steps: { readonly max: number };
+  /** `size`: samples an optimiser step; `micro`: samples a forward and backward pass, a divisor of `size`. */
+  readonly batch: { readonly size: number; readonly micro: number };
+  readonly optimizer: {
+    readonly name: OptimizerName;
+    /** Peak rate: what the schedule's factor multiplies. */
+    readonly learningRate: number;
+    /** Decoupled weight decay of adamw, on parameters of two or more dimensions. */
+    readonly weightDecay: number;
+    /** sgd: share of the velocity that is kept; 0 is plain gradient descent. */
+    readonly momentum: number;
+    readonly beta1: number;
+    readonly beta2: number;
+    readonly epsilon: number;
+  };
+  readonly schedule: {
+    readonly name: ScheduleName;
+    /** Updates of linear warm-up from 0, for every schedule. */
+    readonly warmupSteps: number;
+    /** The rate at the end (cosine, warmupStableDecay), or the factor of one drop (step), as a share. */
+    readonly factor: number;
+    /** step: updates between drops; warmupStableDecay: updates of the decay at the end. */
+    readonly every: number;
+  };
+  /** `norm`: gradients are scaled down to this global norm; 0 turns clipping off. */
+  readonly clip: { readonly norm: number };
+  /** `shuffle`: each epoch in an order of its own; otherwise always 0, 1, 2, ... */
+  readonly data: Settings & { readonly shuffle: boolean };
+  readonly model: Settings;
+  /** `every`: steps between snapshots; 0 takes one only at the end and at a pause. */
+  readonly save: { readonly every: number };
+  /** `every`: steps between evaluations (0: none); `batches`: held-out batches in one evaluation. */
+  readonly evaluate: { readonly every: number; readonly batches: number };
+}
+
+/** Values for every setting; a recipe or a user's task replaces the ones it cares about. */
+export const defaultConfig: RunConfig = {
+  seed: 42,
+  steps: { max: 1000 },
+  batch: { size: 8, micro: 8 },
+  optimizer: {
+    name: "adamw",
+    learningRate: 1e-3,
+    weightDecay: 0,
+    momentum: 0,
+    beta1: 0.9,
+    beta2: 0.999,
+    epsilon: 1e-8,
+  },
+  schedule: { name: "constant", warmupSteps: 0, factor: 0.1, every: 100 },
+  clip: { norm: 0 },
+  data: { shuffle: true },
+  model: {},
+  save: { every: 50 },
+  evaluate: { every: 0, batches: 0 },
+};
+
+/** A config of which any member may be left out. */
+export type PartialConfig = {
+  readonly [K in keyof RunConfig]?: RunConfig[K] extends object ? Partial<RunConfig[K]>
+    : RunConfig[K];
+};
+
+/** `base` with the members that `changes` names replaced, group by group. */
+export function mergeConfig(base: RunConfig, changes: PartialConfig): RunConfig {
+  const groups = Object.entries(changes).map(([group, change]) => {
+    const before = base[group as keyof RunConfig];
+    return [group, typeof before === "object" ? { ...before, ...(change as object) } : change];
+  });
+  return { ...base, ...Object.fromEntries(groups) };
+}

@@ -1,0 +1,120 @@
+import * as E from "fp-ts/Either.js";
+import type { ResumeWish, RunCommand } from "./command.ts";
+import { type EnvironmentChange, environmentChanges } from "./environment.ts";
+import type { RunEvent, SnapshotTaken, StepTaken } from "./event.ts";
+import type { RunState, RunStatus } from "./run_state.ts";
+
+/** Why a command was refused. */
+export type DecideError =
+  | {
+    readonly type: "WrongStatus";
+    readonly command: RunCommand["type"];
+    readonly expected: readonly RunStatus[];
+    readonly actual: RunStatus;
+  }
+  | {
+    readonly type: "WrongStep";
+    readonly command: RunCommand["type"];
+    readonly expected: number;
+    readonly actual: number;
+  }
+  | { readonly type: "EnvironmentChanged"; readonly changes: readonly EnvironmentChange[] };
+
+type Decision = E.Either<DecideError, readonly RunEvent[]>;
+
+/**
+ * The events that a command leads to in a given state, or why it is refused.
+ *
+ * Pure: nothing is recorded until the events are appended.
+ */
+export function decide(command: RunCommand, state: RunState): Decision {
+  const allowed = allowedStatus(command);
+  if (!allowed.includes(state.status)) {
+    const { type } = command;
+    return E.left({ type: "WrongStatus", command: type, expected: allowed, actual: state.status });
+  }
+  switch (command.type) {
+    case "StartRun":
+      return E.right([{ type: "RunStarted", data: command.data }]);
+    case "RecordStep":
+      return decideStep(command.data, state);
+    case "RecordEvaluation":
+      return atStep(command.type, command.data.step, state.step, {
+        type: "EvaluationTaken",
+        data: command.data,
+      });
+    case "RecordSnapshot":
+      return decideSnapshot(command.data, state);
+    case "PauseRun":
+      return E.right([{ type: "RunPaused", data: { step: state.step, ...command.data } }]);
+    case "ResumeRun":
+      return decideResume(command.data, state);
+    case "CompleteRun":
+      return atStep(command.type, state.step, state.config?.steps.max ?? 0, {
+        type: "RunCompleted",
+        data: { step: state.step },
+      });
+    case "FailRun":
+      return E.right([{ type: "RunFailed", data: { step: state.step, ...command.data } }]);
+    default:
+      return command satisfies never;
+  }
+}
+
+function allowedStatus(command: RunCommand): readonly RunStatus[] {
+  switch (command.type) {
+    case "StartRun":
+      return ["absent"];
+    case "ResumeRun":
+      return ["running", "paused", "failed"];
+    default:
+      return ["running"];
+  }
+}
+
+function decideStep(data: StepTaken["data"], state: RunState): Decision {
+  if (data.step !== state.step + 1) {
+    return E.left({
+      type: "WrongStep",
+      command: "RecordStep",
+      expected: state.step + 1,
+      actual: data.step,
+    });
+  }
+  const events: RunEvent[] = [{ type: "StepTaken", data }];
+  for (let epoch = state.cursor.epoch; epoch < data.epoch; epoch++) {
+    events.push({ type: "EpochCompleted", data: { step: data.step, epoch } });
+  }
+  return E.right(events);
+}
+
+/** A step that has a snapshot already needs no second one. */
+function decideSnapshot(data: SnapshotTaken["data"], state: RunState): Decision {
+  if (state.snapshots.at(-1)?.step === data.step) return E.right([]);
+  return atStep("RecordSnapshot", data.step, state.step, { type: "SnapshotTaken", data });
+}
+
+/** A run that died without a word goes on without a word: its log is that of a run that never died. */
+function decideResume(wish: ResumeWish, state: RunState): Decision {
+  const recorded = state.environment;
+  const changes = recorded === undefined ? [] : environmentChanges(recorded, wish.environment);
+  if (changes.length > 0 && !wish.acceptEnvironment) {
+    return E.left({ type: "EnvironmentChanged", changes });
+  }
+  if (changes.length > 0) {
+    const { environment } = wish;
+    return E.right([{ type: "RunResumed", data: { step: state.step, environment } }]);
+  }
+  if (state.status === "running") return E.right([]);
+  return E.right([{ type: "RunResumed", data: { step: state.step } }]);
+}
+
+function atStep(
+  command: RunCommand["type"],
+  actual: number,
+  expected: number,
+  event: RunEvent,
+): Decision {
+  if (actual !== expected) return E.left({ type: "WrongStep", command, expected, actual });
+  return E.right([event]);
+}

@@ -1,0 +1,135 @@
+import type { RunConfig } from "./config.ts";
+import type { DataIdentity } from "./data_identity.ts";
+import type { Digest } from "./digest.ts";
+import type { Environment } from "./environment.ts";
+
+/**
+ * What can happen to a run, in the past tense.
+ *
+ * Events hold facts and digests, never tensors, and nothing that two equal trainings would not
+ * share: times, hosts and sessions are in the envelope (`recorded_event.ts`).
+ */
+export type RunEvent =
+  | RunStarted
+  | StepTaken
+  | EvaluationTaken
+  | EpochCompleted
+  | SnapshotTaken
+  | RunPaused
+  | RunResumed
+  | RunCompleted
+  | RunFailed;
+
+/** The run began from an initial state that its seed determines. Always at position 0. */
+export interface RunStarted {
+  readonly type: "RunStarted";
+  readonly data: {
+    /** Name of the task or recipe. */
+    readonly task: string;
+    readonly config: RunConfig;
+    readonly data: DataIdentity;
+    readonly environment: Environment;
+    /** Digest of the training state at step 0. */
+    readonly state: Digest;
+  };
+}
+
+/** One optimiser update was made. */
+export interface StepTaken {
+  readonly type: "StepTaken";
+  readonly data: {
+    /** Updates made so far, this one included: the first is step 1. */
+    readonly step: number;
+    /** Position of the data cursor after this step. */
+    readonly epoch: number;
+    readonly index: number;
+    /** Digest of the batch's contents: tells a shifted data order from a changed state. */
+    readonly batch: Digest;
+    /** Mean loss over the batch before the update, a float32. May be NaN or infinite. */
+    readonly loss: number;
+    /** Euclidean norm of the gradients before clipping, a float32. May be NaN or infinite. */
+    readonly gradNorm: number;
+    readonly learningRate: number;
+  };
+}
+
+/** The task's held-out data was evaluated with the parameters of `step`. */
+export interface EvaluationTaken {
+  readonly type: "EvaluationTaken";
+  readonly data: {
+    readonly step: number;
+    /** Mean loss over `samples` held-out samples, a float64 mean of float32 batch losses. */
+    readonly loss: number;
+    readonly samples: number;
+  };
+}
+
+/** Every sample of epoch `epoch` (counted from 0) was used once. */
+export interface EpochCompleted {
+  readonly type: "EpochCompleted";
+  readonly data: { readonly step: number; readonly epoch: number };
+}
+
+/** Why a snapshot was taken: because its step is due, at the end, or because the run pauses. */
+export type SnapshotReason = "scheduled" | "final" | "paused";
+
+/** A snapshot of the state at `step` is durable in the snapshot store. */
+export interface SnapshotTaken {
+  readonly type: "SnapshotTaken";
+  readonly data: {
+    readonly step: number;
+    /** Digest of the manifest: the snapshot's name in the store. */
+    readonly snapshot: Digest;
+    /** Digest of the training state: what a recomputed state is compared with. */
+    readonly state: Digest;
+    readonly reason: SnapshotReason;
+  };
+}
+
+/** Someone asked the run to stop at `step`; it can go on from there. */
+export interface RunPaused {
+  readonly type: "RunPaused";
+  readonly data: { readonly step: number; readonly reason: "until" | "signal" };
+}
+
+/** A paused or failed run went on from `step`. */
+export interface RunResumed {
+  readonly type: "RunResumed";
+  readonly data: {
+    readonly step: number;
+    /** Present when exactness ends here: the environment that the run goes on in. */
+    readonly environment?: Environment;
+  };
+}
+
+/** The plan's last step was taken and its snapshot is durable. */
+export interface RunCompleted {
+  readonly type: "RunCompleted";
+  readonly data: { readonly step: number };
+}
+
+/** The task's own code threw after `step`; the run can be resumed once that is mended. */
+export interface RunFailed {
+  readonly type: "RunFailed";
+  readonly data: { readonly step: number; readonly message: string };
+}
+
+/**
+ * Whether an event states what was trained, rather than how the work was interrupted.
+ *
+ * The training facts of an interrupted run and of an uninterrupted one are equal, byte for byte.
+ * What is left out marks the interruptions: RunPaused, RunResumed, RunFailed, and the snapshot
+ * that a pause takes.
+ */
+export function isTrainingFact(event: RunEvent): boolean {
+  switch (event.type) {
+    case "RunPaused":
+    case "RunResumed":
+    case "RunFailed":
+      return false;
+    case "SnapshotTaken":
+      return event.data.reason !== "paused";
+    default:
+      return true;
+  }
+}

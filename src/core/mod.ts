@@ -1,0 +1,67 @@
+/**
+ * The pure data of foldlog: events and their fold, commands, config, random numbers, the data cursor,
+ * schedules. No I/O, nothing asynchronous.
+ *
+ * @module
+ */
+export { checkConfig } from "./check_config.ts";
+export type { ResumeWish, RunCommand } from "./command.ts";
+export {
+  defaultConfig,
+  mergeConfig,
+  type OptimizerName,
+  type PartialConfig,
+  type RunConfig,
+  type ScheduleName,
+  type Settings,
+} from "./config.ts";
+export { assign, type Setting, type SettingError, settings } from "./config_path.ts";
+export { advance, type DataCursor, samplesAt, startOfData } from "./data_cursor.ts";
+export type { DataIdentity } from "./data_identity.ts";
+export { decide, type DecideError } from "./decide.ts";
+export { type Digest, isDigest } from "./digest.ts";
+export { type Environment, type EnvironmentChange, environmentChanges } from "./environment.ts";
+export {
+  type EpochCompleted,
+  type EvaluationTaken,
+  isTrainingFact,
+  type RunCompleted,
+  type RunEvent,
+  type RunFailed,
+  type RunPaused,
+  type RunResumed,
+  type RunStarted,
+  type SnapshotReason,
+  type SnapshotTaken,
+  type StepTaken,
+} from "./event.ts";
+export { evolve, initialState } from "./evolve.ts";
+export { type HistoryFlaw, historyFlaw } from "./history_flaw.ts";
+export { bytesOf, type DType, type HostTensor, sizeOf } from "./host_tensor.ts";
+export type { Json } from "./json.ts";
+export { permutation, permute } from "./permutation.ts";
+export { lossCurve, type LossPoint, project, type Projection, runState } from "./projection.ts";
+export { EVENT_FORMAT, type RecordedEvent } from "./recorded_event.ts";
+export { bits, foldIn, key, normal, type RngKey, split, uniform } from "./rng_key.ts";
+export { type BadRunId, parseRunId, type RunId } from "./run_id.ts";
+export type { LossAt, RunState, RunStatus, SnapshotRef } from "./run_state.ts";
+export { type RunSummary, runSummary } from "./run_summary.ts";
+export { type SavePolicy, savePolicy } from "./save_policy.ts";
+export {
+  constant,
+  cosineDecay,
+  joinSchedules,
+  linearWarmup,
+  type Schedule,
+  stepDecay,
+  warmupStableDecay,
+} from "./schedule.ts";
+export { scheduleOf } from "./schedule_of.ts";
+export {
+  type FileRef,
+  type Snapshot,
+  SNAPSHOT_FORMAT,
+  type SnapshotId,
+  type SnapshotManifest,
+  type TensorGroup,
+} from "./snapshot.ts";

@@ -1,0 +1,44 @@
+import type { RunConfig } from "./config.ts";
+import type { DataCursor } from "./data_cursor.ts";
+import type { DataIdentity } from "./data_identity.ts";
+import type { Digest } from "./digest.ts";
+import type { Environment } from "./environment.ts";
+import type { SnapshotReason } from "./event.ts";
+
+/** Where a run is in its life. A run that died without a word is still "running" in its log. */
+export type RunStatus = "absent" | "running" | "paused" | "failed" | "completed";
+
+/** A snapshot that the log vouches for. */
+export interface SnapshotRef {
+  readonly step: number;
+  readonly snapshot: Digest;
+  readonly state: Digest;
+  readonly reason: SnapshotReason;
+  /** The data cursor at `step`. */
+  readonly cursor: DataCursor;
+}
+
+/** A loss and the step it belongs to. */
+export interface LossAt {
+  readonly step: number;
+  readonly loss: number;
+}
+
+/** What a run's events amount to: small, JSON-safe, a pure fold (`evolve`). */
+export interface RunState {
+  readonly status: RunStatus;
+  readonly task?: string;
+  readonly config?: RunConfig;
+  readonly data?: DataIdentity;
+  /** Where steps are computed now: RunStarted's, or that of the last RunResumed that changed it. */
+  readonly environment?: Environment;
+  readonly step: number;
+  readonly cursor: DataCursor;
+  readonly lastLoss?: LossAt;
+  /** Lowest evaluation loss. */
+  readonly bestEvaluation?: LossAt;
+  /** Lowest training loss. */
+  readonly bestTrainLoss?: LossAt;
+  /** In the order in which they were taken. */
+  readonly snapshots: readonly SnapshotRef[];
+}

@@ -1,0 +1,43 @@
+import type { RunConfig } from "./config.ts";
+import type { Digest } from "./digest.ts";
+import type { Environment } from "./environment.ts";
+import type { RunState, RunStatus } from "./run_state.ts";
+
+/** What a person wants to know of a run at a glance. */
+export interface RunSummary {
+  readonly status: RunStatus;
+  readonly recipe: string | null;
+  readonly step: number;
+  readonly maxSteps: number | null;
+  readonly epoch: number;
+  readonly backend: string | null;
+  readonly lastLoss: number | null;
+  /** Lowest evaluation loss, or lowest training loss where nothing was evaluated. */
+  readonly bestLoss: number | null;
+  readonly bestStep: number | null;
+  /** Steps whose losses are recorded. */
+  readonly history: number;
+  readonly snapshots: readonly { readonly step: number; readonly id: Digest }[];
+  readonly config: RunConfig | null;
+  readonly environment: Environment | null;
+}
+
+/** The summary of a state that `evolve` made: `runSummary(project(runState, events))`. */
+export function runSummary(state: RunState): RunSummary {
+  const best = state.bestEvaluation ?? state.bestTrainLoss;
+  return {
+    status: state.status,
+    recipe: state.task ?? null,
+    step: state.step,
+    maxSteps: state.config?.steps.max ?? null,
+    epoch: state.cursor.epoch,
+    backend: state.environment?.backend ?? null,
+    lastLoss: state.lastLoss?.loss ?? null,
+    bestLoss: best?.loss ?? null,
+    bestStep: best?.step ?? null,
+    history: state.step,
+    snapshots: state.snapshots.map(({ step, snapshot }) => ({ step, id: snapshot })),
+    config: state.config ?? null,
+    environment: state.environment ?? null,
+  };
+}

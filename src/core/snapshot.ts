@@ -1,0 +1,44 @@
+import type { DataCursor } from "./data_cursor.ts";
+import type { Digest } from "./digest.ts";
+import type { HostTensor } from "./host_tensor.ts";
+
+/** The version of the manifest that this foldlog writes. */
+export const SNAPSHOT_FORMAT = 1;
+
+/** The tensors of one group by their path in the tree, such as "h.0.attn.c_attn.weight". */
+export type TensorGroup = ReadonlyMap<string, HostTensor>;
+
+/**
+ * A training state in host memory, as the snapshot store takes and gives it.
+ *
+ * `groups` are stored as a file each ("model", "optimizer"): what did not change is stored once.
+ */
+export interface Snapshot {
+  readonly task: string;
+  readonly step: number;
+  readonly cursor: DataCursor;
+  readonly groups: Readonly<Record<string, TensorGroup>>;
+}
+
+/** Name of a snapshot: the digest of its manifest. */
+export type SnapshotId = Digest;
+
+/** What a snapshot consists of. Equal states of equal tasks have equal manifests, byte for byte. */
+export interface SnapshotManifest {
+  readonly format: number;
+  readonly task: string;
+  readonly step: number;
+  readonly cursor: DataCursor;
+  /** Digest of `leaves`: equal for equal training states. */
+  readonly state: Digest;
+  /** The safetensors file of each group. */
+  readonly files: Readonly<Record<string, FileRef>>;
+  /** Digest of each tensor's type, shape and bytes, by "group/path". */
+  readonly leaves: Readonly<Record<string, Digest>>;
+}
+
+/** An object in the store. */
+export interface FileRef {
+  readonly digest: Digest;
+  readonly bytes: number;
+}

@@ -1,0 +1,8 @@
+/** Pure models. @module */
+export { languageModelLoss, nextTokenLogits } from "./language_model.ts";
+export {
+  initTransformer,
+  transformerLogits,
+  type TransformerParams,
+  type TransformerSizes,
+} from "./transformer.ts";

@@ -1,0 +1,12 @@
+import type { Environment } from "../core/environment.ts";
+import type { HostTensor } from "../core/host_tensor.ts";
+import type { Tensor } from "../train/tree.ts";
+
+/** What computes: the one place where values come back from the device. */
+export interface Device {
+  readonly environment: Environment;
+  /** One line for people: which backend was chosen, and why. */
+  readonly explanation: string;
+  /** The tensor's elements in host memory, owned by the caller. Borrows the tensor. */
+  readonly read: (tensor: Tensor) => Promise<HostTensor>;
+}

@@ -1,0 +1,84 @@
+import type { TaskEither } from "fp-ts/TaskEither.js";
+import type { RunEvent } from "../core/event.ts";
+import type { RecordedEvent } from "../core/recorded_event.ts";
+import type { RunId } from "../core/run_id.ts";
+
+/** Keeps the events of every run, one append-only stream a run. */
+export interface EventLog {
+  /** The runs that there are, sorted. */
+  readonly runs: () => TaskEither<LogError, readonly RunId[]>;
+  /**
+   * A run's whole history, every link of its chain checked; empty where there is no such run.
+   *
+   * A torn last line is left out and reported: it was never acknowledged.
+   */
+  readonly read: (run: RunId) => TaskEither<LogError, LogContents>;
+  /** Takes the run's lease as its only writer, and cuts off a torn last line. Creates the run on its first append. */
+  readonly open: (run: RunId) => TaskEither<LogError, LogWriter>;
+  /** Moves a run out of the way under a new name, which is given; nothing is destroyed. */
+  readonly archive: (run: RunId) => TaskEither<LogError, string>;
+}
+
+/** What a log holds. */
+export interface LogContents {
+  readonly events: readonly RecordedEvent[];
+  /** Present when the log ended in a line that was never completely written. */
+  readonly torn?: TornTail;
+}
+
+/** A last line that a crash left unfinished. */
+export interface TornTail {
+  readonly position: number;
+  readonly bytes: number;
+  /** Where it was, for people. */
+  readonly place: string;
+}
+
+/** The one writer of a run. */
+export interface LogWriter {
+  /** What the log held when it was opened, the torn tail already cut. */
+  readonly contents: LogContents;
+  /**
+   * Appends events, all or a prefix of them, and resolves when they are durable.
+   *
+   * `expectedVersion` is the number of events that the caller knows of. After an error the writer
+   * accepts nothing more: open the run again, which finds out what is in the log.
+   */
+  readonly append: (
+    events: readonly RunEvent[],
+    expectedVersion: number,
+  ) => TaskEither<LogError, readonly RecordedEvent[]>;
+  /** Gives the lease back. */
+  readonly close: () => TaskEither<LogError, void>;
+}
+
+/** What can go wrong with a log. */
+export type LogError =
+  | {
+    readonly type: "VersionConflict";
+    readonly run: RunId;
+    readonly expected: number;
+    readonly actual: number;
+  }
+  | { readonly type: "RunLocked"; readonly run: RunId; readonly holder: string }
+  | {
+    readonly type: "LogDamaged";
+    readonly run: RunId;
+    readonly position: number;
+    /** File and line, or what the adapter has in their stead. */
+    readonly place: string;
+    readonly reason: string;
+  }
+  | {
+    readonly type: "NewerLog";
+    readonly run: RunId;
+    readonly place: string;
+    readonly found: number;
+    readonly known: number;
+  }
+  | {
+    readonly type: "LogUnavailable";
+    readonly action: string;
+    readonly place: string;
+    readonly reason: string;
+  };

@@ -1,0 +1,56 @@
+import type { LossAt } from "../core/run_state.ts";
+import type { RunId } from "../core/run_id.ts";
+import type { TornTail } from "./event_log.ts";
+
+/** Told what happens, for people; what it does with that never changes a training. */
+export interface Reporter {
+  readonly report: (notice: Notice) => void;
+}
+
+/** What a person watching a training would want to know. */
+export type Notice =
+  | {
+    readonly type: "Started";
+    readonly run: RunId;
+    readonly parameters: number;
+    readonly maxSteps: number;
+  }
+  | { readonly type: "TailCut"; readonly run: RunId; readonly torn: TornTail }
+  | {
+    readonly type: "SnapshotSkipped";
+    readonly step: number;
+    /** Why an otherwise nearer snapshot was not used. */
+    readonly reason: string;
+  }
+  | {
+    readonly type: "Resuming";
+    readonly run: RunId;
+    /** Step of the snapshot that the state came from; 0 is the initial state. */
+    readonly snapshot: number;
+    /** The last step in the log. */
+    readonly head: number;
+    readonly maxSteps: number;
+  }
+  | {
+    readonly type: "Resumed";
+    readonly run: RunId;
+    readonly step: number;
+    readonly epoch: number;
+    readonly snapshot: number;
+    /** Steps recomputed, and events compared on the way: all were equal. */
+    readonly recomputed: number;
+    readonly compared: number;
+    readonly history: number;
+    readonly best: LossAt | undefined;
+  }
+  | {
+    readonly type: "Step";
+    readonly step: number;
+    readonly maxSteps: number;
+    readonly loss: number;
+    readonly learningRate: number;
+    /** False while steps are recomputed that the log already has. */
+    readonly recorded: boolean;
+  }
+  | { readonly type: "Evaluated"; readonly step: number; readonly loss: number }
+  | { readonly type: "Saved"; readonly step: number; readonly snapshot: string };

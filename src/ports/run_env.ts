@@ -1,0 +1,11 @@
+import type { Device } from "./device.ts";
+import type { Reporter } from "./reporter.ts";
+import type { Store } from "./store.ts";
+
+/** What a training needs of the world outside. */
+export interface RunEnv {
+  readonly store: Store;
+  readonly device: Device;
+  /** Told what happens; nobody is told without one. */
+  readonly reporter?: Reporter;
+}

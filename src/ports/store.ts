@@ -1,0 +1,8 @@
+import type { EventLog } from "./event_log.ts";
+import type { SnapshotStore } from "./snapshot_store.ts";
+
+/** Where runs are kept: their logs, and the snapshots that the logs name. */
+export interface Store {
+  readonly log: EventLog;
+  readonly snapshots: SnapshotStore;
+}

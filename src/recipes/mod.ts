@@ -1,0 +1,9 @@
+/** Ready tasks, by name. @module */
+import { mobyGpt } from "./moby_gpt.ts";
+import type { Recipe } from "./recipe.ts";
+
+export { mobyGpt } from "./moby_gpt.ts";
+export type { Recipe } from "./recipe.ts";
+
+/** Every recipe; the first is the one that `train` takes when none is named. */
+export const recipes: readonly Recipe[] = [mobyGpt];

@@ -1,0 +1,20 @@
+import * as tf from "@tensorflow/tfjs";
+import { type Optimizer, stateless } from "./optimizer.ts";
+import { leavesOf, mapTree, type Tree } from "./tree.ts";
+
+/** The Euclidean norm of all leaves together, a scalar; leaves are added in sorted order. */
+export function globalNorm(tree: Tree): tf.Scalar {
+  const squares = leavesOf(tree).map(([, leaf]) => tf.sum<tf.Scalar>(tf.square(leaf)));
+  return tf.sqrt(squares.reduce<tf.Scalar>((sum, square) => tf.add(sum, square), tf.scalar(0)));
+}
+
+/**
+ * Scales gradients down so that their global norm is at most `maxNorm` (Pascanu, Mikolov and
+ * Bengio, 2013); smaller gradients pass unchanged. A norm that is not finite makes every update NaN.
+ */
+export function clipByGlobalNorm(maxNorm: number): Optimizer<Record<string, never>> {
+  return stateless((gradients) => {
+    const scale = tf.div(maxNorm, tf.maximum(globalNorm(gradients), maxNorm));
+    return mapTree((gradient) => tf.mul(gradient, scale), gradients);
+  });
+}

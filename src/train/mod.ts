@@ -1,0 +1,36 @@
+/**
+ * Pure functions over tensors: trees, the training step, optimisers, and kernels that add in a fixed
+ * order on every backend.
+ *
+ * @module
+ */
+export { type AdamOptions, adamw, addDecayedWeights, scaleByAdam } from "./adamw.ts";
+export { chain } from "./chain.ts";
+export { clipByGlobalNorm, globalNorm } from "./clip.ts";
+export { batchToDevice, toDevice } from "./device_tensor.ts";
+export { dropout } from "./dropout.ts";
+export { type AttentionShape, causalAttention } from "./kernels/causal_attention.ts";
+export { crossEntropy } from "./kernels/cross_entropy.ts";
+export { embedding, oneHot } from "./kernels/embedding.ts";
+export { gelu } from "./kernels/gelu.ts";
+export { layerNorm } from "./kernels/layer_norm.ts";
+export { dense, product, transposed } from "./kernels/product.ts";
+export { type Forward, withGradient } from "./kernels/with_gradient.ts";
+export type { Batch, HostBatch, Loss } from "./loss.ts";
+export { type Optimizer, stateless, type UpdateContext } from "./optimizer.ts";
+export { optimizerOf } from "./optimizer_of.ts";
+export { release, scoped } from "./ownership.ts";
+export { restoreTree } from "./restore.ts";
+export { scaleByLearningRate, sgd, trace } from "./sgd.ts";
+export { initialTrainState, tensorsOf, type TrainState } from "./train_state.ts";
+export { type DeviceMetrics, type Training, trainStep } from "./train_step.ts";
+export {
+  isTensor,
+  type Leaf,
+  leavesOf,
+  mapNamed,
+  mapTree,
+  type Tensor,
+  type Tree,
+  withLeaves,
+} from "./tree.ts";

@@ -1,0 +1,101 @@
+import * as tf from "@tensorflow/tfjs";
+import { foldIn, type RngKey } from "../core/rng_key.ts";
+import type { Schedule } from "../core/schedule.ts";
+import { batchToDevice } from "./device_tensor.ts";
+import { globalNorm } from "./clip.ts";
+import type { Optimizer } from "./optimizer.ts";
+import { scoped } from "./ownership.ts";
+import type { HostBatch, Loss } from "./loss.ts";
+import type { TrainState } from "./train_state.ts";
+import { leavesOf, mapTree, type Tree, withLeaves } from "./tree.ts";
+
+/** The parts of a training that no step changes. */
+export interface Training<P extends Tree = Tree> {
+  readonly loss: Loss<P>;
+  readonly optimizer: Optimizer;
+  readonly schedule: Schedule;
+  /** Root of the randomness of the steps. */
+  readonly key: RngKey;
+}
+
+/** What a step measured. `values` stays on the device until the loop reads it. */
+export interface DeviceMetrics {
+  readonly learningRate: number;
+  /** [2]: mean loss before the update, norm of the gradients before clipping. */
+  readonly values: tf.Tensor1D;
+}
+
+/**
+ * One optimiser update: the next state and what was measured on the way.
+ *
+ * Pure and synchronous. `microBatches` are the parts of the batch, of equal size, in order; their
+ * gradients are added in that order and divided by their number. Borrows `state`; the caller owns
+ * the result's tensors, some of which may be the state's own (see `release`).
+ */
+export function trainStep<P extends Tree>(
+  training: Training<P>,
+  state: TrainState<P>,
+  microBatches: readonly HostBatch[],
+): { readonly state: TrainState<P>; readonly metrics: DeviceMetrics } {
+  const { optimizer, schedule, key } = training;
+  const learningRate = schedule(state.step);
+  const next = scoped(() => {
+    const stepKey = foldIn(key, state.step);
+    const { loss, gradients } = accumulate(training.loss, state.params, microBatches, stepKey);
+    const context = { step: state.step, learningRate };
+    const update = optimizer.update(gradients, state.optimizer, state.params, context);
+    const params = mapTree((param, change) => tf.add(param, change), state.params, update.updates);
+    const values = tf.stack([loss, globalNorm(gradients)]) as tf.Tensor1D;
+    return { params, optimizer: update.state, values };
+  });
+  return {
+    state: { step: state.step + 1, params: next.params, optimizer: next.optimizer },
+    metrics: { learningRate, values: next.values },
+  };
+}
+
+interface LossAndGradients<P> {
+  readonly loss: tf.Scalar;
+  readonly gradients: P;
+}
+
+/** Mean loss and gradients over micro-batches, added in their order. */
+function accumulate<P extends Tree>(
+  loss: Loss<P>,
+  params: P,
+  microBatches: readonly HostBatch[],
+  key: RngKey,
+): LossAndGradients<P> {
+  const parts = microBatches.map((batch, micro) => () =>
+    lossAndGradients(loss, params, batch, foldIn(key, micro))
+  );
+  const [first, ...rest] = parts;
+  if (first === undefined) throw new RangeError("Expected at least one micro-batch, found none");
+  let sum = scoped(first);
+  for (const part of rest) {
+    const { loss, gradients } = scoped(part);
+    sum = {
+      loss: tf.add(sum.loss, loss),
+      gradients: mapTree((total, gradient) => tf.add(total, gradient), sum.gradients, gradients),
+    };
+  }
+  if (parts.length === 1) return sum;
+  return {
+    loss: tf.div(sum.loss, parts.length),
+    gradients: mapTree((total) => tf.div(total, parts.length), sum.gradients),
+  };
+}
+
+function lossAndGradients<P extends Tree>(
+  loss: Loss<P>,
+  params: P,
+  hostBatch: HostBatch,
+  key: RngKey,
+): LossAndGradients<P> {
+  const batch = batchToDevice(hostBatch);
+  const leaves = leavesOf(params).map(([, leaf]) => leaf);
+  const { value, grads } = tf.valueAndGrads((...inputs: tf.Tensor[]) =>
+    loss(withLeaves(params, inputs), batch, key)
+  )(leaves);
+  return { loss: value as tf.Scalar, gradients: withLeaves(params, grads) };
+}

@@ -1,0 +1,99 @@
+import type { Tensor } from "@tensorflow/tfjs";
+
+export type { Tensor };
+
+/**
+ * Nested plain objects and arrays with tensors as leaves: parameters, gradients, optimiser states.
+ *
+ * Write a tree's type with `type`, not `interface`: an interface has no index signature.
+ */
+export type Tree = Tensor | readonly Tree[] | { readonly [name: string]: Tree };
+
+/** A leaf and the names on the way to it, joined by dots: "h.0.ln_1.weight". */
+export type Leaf = readonly [path: string, tensor: Tensor];
+
+/**
+ * The leaves in the one order used everywhere: arrays by index, objects by sorted name (UTF-16 code
+ * units). Borrows the tree.
+ */
+export function leavesOf(tree: Tree): readonly Leaf[] {
+  const leaves: Leaf[] = [];
+  visit(tree, "", (path, tensor) => leaves.push([path, tensor]));
+  return leaves;
+}
+
+/**
+ * Applies `f` to each leaf of `tree` and the leaves of `others` at the same place, in sorted order.
+ *
+ * Returns a tree of the same structure. Throws a TypeError that names the place where one of
+ * `others` has another structure.
+ */
+export function mapTree<T extends Tree>(
+  f: (leaf: Tensor, ...rest: Tensor[]) => Tensor,
+  tree: T,
+  ...others: readonly Tree[]
+): T {
+  return mapNamed((_path, leaf, ...rest) => f(leaf, ...rest), tree, ...others);
+}
+
+/** As `mapTree`, and `f` gets the leaf's path first. */
+export function mapNamed<T extends Tree>(
+  f: (path: string, leaf: Tensor, ...rest: Tensor[]) => Tensor,
+  tree: T,
+  ...others: readonly Tree[]
+): T {
+  return mapFrom("", f, tree, others) as T;
+}
+
+/** A tree of `tree`'s structure with the given leaves, which are in the order of `leavesOf`. */
+export function withLeaves<T extends Tree>(tree: T, leaves: readonly Tensor[]): T {
+  let next = 0;
+  return mapTree(() => leaves[next++]!, tree);
+}
+
+/** Whether a tree is a leaf. */
+export function isTensor(tree: Tree): tree is Tensor {
+  return "dataId" in tree;
+}
+
+function visit(tree: Tree, path: string, f: (path: string, tensor: Tensor) => void): void {
+  if (isTensor(tree)) return f(path, tree);
+  for (const [name, child] of children(tree)) visit(child, join(path, name), f);
+}
+
+function mapFrom(
+  path: string,
+  f: (path: string, leaf: Tensor, ...rest: Tensor[]) => Tensor,
+  tree: Tree,
+  others: readonly Tree[],
+): Tree {
+  if (isTensor(tree)) {
+    for (const other of others) {
+      if (!isTensor(other)) throw new TypeError(`Expected a tensor at "${path}", found a branch`);
+    }
+    return f(path, tree, ...(others as readonly Tensor[]));
+  }
+  const mapped = children(tree).map(([name, child]) => {
+    const below = join(path, name);
+    return [name, mapFrom(below, f, child, others.map((other) => childAt(other, name, below)))];
+  });
+  return Array.isArray(tree)
+    ? mapped.map(([, child]) => child as Tree)
+    : Object.fromEntries(mapped);
+}
+
+function children(tree: Exclude<Tree, Tensor>): readonly (readonly [string, Tree])[] {
+  if (Array.isArray(tree)) return tree.map((child: Tree, index) => [String(index), child]);
+  return Object.entries(tree as Record<string, Tree>).sort(([a], [b]) => a < b ? -1 : 1);
+}
+
+function childAt(tree: Tree, name: string, path: string): Tree {
+  if (isTensor(tree) || !Object.hasOwn(tree, name)) {
+    throw new TypeError(`Expected a tree with "${path}", found none there`);
+  }
+  return (tree as Record<string, Tree>)[name]!;
+}
+
+function join(path: string, name: string): string {
+  return path === "" ? name : `${path}.${name}`;
+}

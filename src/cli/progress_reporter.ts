@@ -30,7 +30,7 @@ export function progressReporter(
           return say(resumingLine(notice));
         case "Resumed":
           meter.stop();
-          return resumedLines(notice, performance.now() - resumingSince).forEach(say);
+          return say(resumedLines(notice, performance.now() - resumingSince));
         case "Saved":
         case "Evaluated":
           return terminal ? undefined : say(describe(notice));
@@ -116,17 +116,15 @@ function resumingLine({ run, snapshot, head, maxSteps }: NoticeOf<"Resuming">): 
   return `resuming "${run}" at step ${head} of ${maxSteps}: loaded ${from}${work}`;
 }
 
-function resumedLines(notice: NoticeOf<"Resumed">, milliseconds: number): readonly string[] {
+function resumedLines(notice: NoticeOf<"Resumed">, milliseconds: number): string {
   const { step, epoch, recomputed, compared, history, best } = notice;
   const proof = recomputed === 0
     ? "nothing to recompute: the snapshot stands at the head of the log"
     : `recomputed ${recomputed} steps, compared ${compared} events: all equal, bit for bit`;
-  return [
-    `${proof} (${(milliseconds / 1000).toFixed(1)} s)`,
+  return `${proof} (${(milliseconds / 1000).toFixed(1)} s)\n` +
     `Resumed at global_step=${step}, epoch ${epoch}, ` +
     `best loss ${best === undefined ? "-" : `${best.loss.toFixed(4)} at step ${best.step}`}, ` +
-    `${history} steps in the history`,
-  ];
+    `${history} steps in the history`;
 }
 
 function describe(notice: Exclude<Notice, NoticeOf<"Step" | "Resuming" | "Resumed">>): string {

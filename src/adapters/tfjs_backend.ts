@@ -3,15 +3,8 @@ import type { TaskEither } from "fp-ts/TaskEither.js";
 import type { Environment } from "../core/environment.ts";
 import type { HostTensor } from "../core/host_tensor.ts";
 import { attempt, fail } from "../ports/attempt.ts";
-import type { Device } from "../ports/device.ts";
+import type { BackendUnavailable, Device } from "../ports/device.ts";
 import type { Backend, BackendChoice } from "./backend_choice.ts";
-
-/** A backend that was asked for and is not to be had. */
-export interface BackendUnavailable {
-  readonly type: "BackendUnavailable";
-  readonly backend: string;
-  readonly reason: string;
-}
 
 /** A WebGPU adapter as far as the choice of a backend is concerned. */
 export interface GpuAdapter {

@@ -1,13 +1,21 @@
 import { sha256 } from "../codec/digest.ts";
+import type { HostTensor } from "../core/host_tensor.ts";
 import type { BatchSource } from "../ports/batch_source.ts";
+
+/** A batch of next-token windows, each [samples, context] int32. */
+export type TokenBatch = { readonly tokens: HostTensor; readonly targets: HostTensor };
 
 /**
  * Next-token windows over the bytes of a text: sample i reads `context` + 1 bytes from i * `context`,
- * the first `context` as `tokens` and the last `context` as `targets`, each [samples, context] int32.
+ * the first `context` as `tokens` and the last `context` as `targets`.
  *
  * Borrows `bytes` for as long as it lives. Throws a RangeError where there is not one whole window.
  */
-export function byteTokenSource(name: string, bytes: Uint8Array, context: number): BatchSource {
+export function byteTokenSource(
+  name: string,
+  bytes: Uint8Array,
+  context: number,
+): BatchSource<TokenBatch> {
   const samples = Math.floor((bytes.length - 1) / context);
   if (samples < 1) {
     throw new RangeError(

@@ -4,7 +4,6 @@ import type { RunId } from "../core/run_id.ts";
 import type { RunState } from "../core/run_state.ts";
 import { fail } from "../ports/attempt.ts";
 import type { Task } from "../ports/task.ts";
-import type { Tree } from "../train/tree.ts";
 import type { RunError, SettingChange } from "./errors.ts";
 
 /**
@@ -12,10 +11,10 @@ import type { RunError, SettingChange } from "./errors.ts";
  *
  * Settings that nobody asks for are the recorded ones; a recorded one is never replaced in silence.
  */
-export function checkContinuation<P extends Tree>(
+export function checkContinuation(
   run: RunId,
   state: RunState,
-  task: Task<P>,
+  task: Task,
   asked: PartialConfig,
 ): void {
   if (state.task !== task.name) {

@@ -28,6 +28,8 @@ export function describeError(error: RunError): string {
       return describeSettingError(error);
     case "Diverged":
       return describeDivergence(error);
+    case "BackendUnavailable":
+      return `Cannot use the backend "${error.backend}": ${error.reason}.`;
     case "RunMissing":
       return `There is no run "${error.run}"${didYouMean(error.near)}. ` +
         "`foldlog runs` lists the runs that there are.";

@@ -1,9 +1,9 @@
-import type { SettingError } from "../core/config_path.ts";
-import type { Setting } from "../core/config_path.ts";
+import type { Setting, SettingError } from "../core/config_path.ts";
 import type { DataIdentity } from "../core/data_identity.ts";
 import type { DecideError } from "../core/decide.ts";
 import type { RunEvent } from "../core/event.ts";
 import type { RunId } from "../core/run_id.ts";
+import type { BackendUnavailable } from "../ports/device.ts";
 import type { LogError } from "../ports/event_log.ts";
 import type { SnapshotError } from "../ports/snapshot_store.ts";
 
@@ -13,6 +13,7 @@ export type RunError =
   | SnapshotError
   | DecideError
   | SettingError
+  | BackendUnavailable
   | Divergence
   | { readonly type: "RunMissing"; readonly run: RunId; readonly near: readonly RunId[] }
   | { readonly type: "RunExists"; readonly run: RunId; readonly step: number }

@@ -15,10 +15,10 @@ export interface EvaluationResult {
  * at every evaluation. Borrows the parameters. Undefined where the task has no evaluation, or none
  * of `evaluate.batches` is full.
  */
-export async function evaluate<P extends Tree>(
-  { task, config }: Plan<P>,
+export async function evaluate(
+  { task, config }: Plan,
   device: Device,
-  params: P,
+  params: Tree,
 ): Promise<EvaluationResult | undefined> {
   const { evaluation } = task;
   if (evaluation === undefined) return undefined;

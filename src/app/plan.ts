@@ -6,20 +6,19 @@ import type { Task } from "../ports/task.ts";
 import { optimizerOf } from "../train/optimizer_of.ts";
 import { initialTrainState, type TrainState } from "../train/train_state.ts";
 import type { Training } from "../train/train_step.ts";
-import type { Tree } from "../train/tree.ts";
 
 /** A task together with the config of a run: all that its steps depend on. */
-export interface Plan<P extends Tree = Tree> {
-  readonly task: Task<P>;
+export interface Plan {
+  readonly task: Task;
   readonly config: RunConfig;
-  readonly training: Training<P>;
+  readonly training: Training;
   /** Root of the data order. */
   readonly dataKey: RngKey;
   readonly saveAt: SavePolicy;
 }
 
 /** The plan of a run. Every random number in it comes from `config.seed`, by purpose. */
-export function planOf<P extends Tree>(task: Task<P>, config: RunConfig): Plan<P> {
+export function planOf(task: Task, config: RunConfig): Plan {
   const root = key(config.seed);
   return {
     task,
@@ -36,7 +35,7 @@ export function planOf<P extends Tree>(task: Task<P>, config: RunConfig): Plan<P
 }
 
 /** The state at step 0, which the caller owns. */
-export function initialStateOf<P extends Tree>({ task, config, training }: Plan<P>): TrainState<P> {
+export function initialStateOf({ task, config, training }: Plan): TrainState {
   const initKey = foldIn(key(config.seed), "init");
   return initialTrainState(() => task.init(initKey), training.optimizer);
 }

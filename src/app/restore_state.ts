@@ -7,15 +7,14 @@ import type { RunEnv } from "../ports/run_env.ts";
 import type { SnapshotError } from "../ports/snapshot_store.ts";
 import { release } from "../train/ownership.ts";
 import { tensorsOf, type TrainState } from "../train/train_state.ts";
-import type { Tree } from "../train/tree.ts";
 import { describeSnapshotError } from "./describe_error.ts";
 import { initialStateOf, type Plan } from "./plan.ts";
 import { divergence } from "./recorder.ts";
 import { digestOfState, snapshotOf, stateOf } from "./state_snapshot.ts";
 
 /** A training state and the place in the log at which it stood. */
-export interface RestoredState<P extends Tree = Tree> {
-  readonly state: TrainState<P>;
+export interface RestoredState {
+  readonly state: TrainState;
   /** The fold of the events up to the state. */
   readonly runState: RunState;
   /** The events after it: what has to be recomputed. */
@@ -28,12 +27,12 @@ export interface RestoredState<P extends Tree = Tree> {
  *
  * Fails with Diverged where the initial state is not the one that the run recorded.
  */
-export async function restoreState<P extends Tree>(
+export async function restoreState(
   env: RunEnv,
-  plan: Plan<P>,
+  plan: Plan,
   events: readonly RunEvent[],
   step: number,
-): Promise<RestoredState<P>> {
+): Promise<RestoredState> {
   const head = events.reduce(evolve, initialState);
   const candidates = head.snapshots.filter((ref) => ref.step <= step).reverse();
   for (const ref of candidates) {
@@ -53,11 +52,11 @@ function passOver(env: RunEnv, ref: SnapshotRef, error: SnapshotError): void {
   env.reporter?.report({ type: "SnapshotSkipped", step: ref.step, reason });
 }
 
-async function initial<P extends Tree>(
+async function initial(
   env: RunEnv,
-  plan: Plan<P>,
+  plan: Plan,
   started: RunEvent,
-): Promise<TrainState<P>> {
+): Promise<TrainState> {
   const state = initialStateOf(plan);
   const snapshot = await snapshotOf(env.device, plan.task.name, state, initialState.cursor);
   const digest = digestOfState(snapshot);
@@ -77,11 +76,11 @@ function positionAfter(events: readonly RunEvent[], ref: SnapshotRef): number {
     );
 }
 
-function splitAt<P extends Tree>(
+function splitAt(
   events: readonly RunEvent[],
-  state: TrainState<P>,
+  state: TrainState,
   position: number,
-): RestoredState<P> {
+): RestoredState {
   return {
     state,
     runState: events.slice(0, position).reduce(evolve, initialState),

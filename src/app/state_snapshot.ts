@@ -32,7 +32,7 @@ export function digestOfState(snapshot: Snapshot): Digest {
 }
 
 /** The state that a snapshot holds, which the caller owns. Fails with StateDiffers where it is another model's. */
-export function stateOf<P extends Tree>(plan: Plan<P>, snapshot: Snapshot): TrainState<P> {
+export function stateOf(plan: Plan, snapshot: Snapshot): TrainState {
   const template = initialStateOf(plan);
   const params = restoreTree(template.params, snapshot.groups["model"] ?? new Map());
   const optimizer = restoreTree(template.optimizer, snapshot.groups["optimizer"] ?? new Map());

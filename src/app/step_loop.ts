@@ -10,7 +10,6 @@ import type { HostBatch } from "../train/loss.ts";
 import { release } from "../train/ownership.ts";
 import { tensorsOf, type TrainState } from "../train/train_state.ts";
 import { trainStep } from "../train/train_step.ts";
-import type { Tree } from "../train/tree.ts";
 import type { RunError } from "./errors.ts";
 import { evaluate } from "./evaluate.ts";
 import type { Plan } from "./plan.ts";
@@ -18,10 +17,10 @@ import { divergence, type Recorder } from "./recorder.ts";
 import { snapshotOf } from "./state_snapshot.ts";
 
 /** What a stretch of steps works with. */
-export interface Loop<P extends Tree = Tree> {
+export interface Loop {
   readonly env: RunEnv;
   readonly run: RunId;
-  readonly plan: Plan<P>;
+  readonly plan: Plan;
   readonly recorder: Recorder;
   readonly get: Await<RunError>;
 }
@@ -31,12 +30,12 @@ export interface Loop<P extends Tree = Tree> {
  *
  * Takes over `start` and gives its last state to the caller: the only place where a state is freed.
  */
-export async function takeSteps<P extends Tree>(
-  loop: Loop<P>,
-  start: TrainState<P>,
+export async function takeSteps(
+  loop: Loop,
+  start: TrainState,
   end: number,
   stop: () => boolean = () => false,
-): Promise<TrainState<P>> {
+): Promise<TrainState> {
   const { env, plan, recorder } = loop;
   let state = start;
   try {
@@ -75,9 +74,9 @@ export async function takeSteps<P extends Tree>(
 }
 
 /** Stores a snapshot of the state and records it; where the log has it already, compares instead. */
-export async function save<P extends Tree>(
-  { env, run, plan, recorder, get }: Loop<P>,
-  state: TrainState<P>,
+export async function save(
+  { env, run, plan, recorder, get }: Loop,
+  state: TrainState,
   reason: SnapshotReason,
 ): Promise<void> {
   const { cursor } = recorder.state();
@@ -100,8 +99,8 @@ export async function save<P extends Tree>(
 }
 
 /** The micro-batches of the step that begins at `cursor`. */
-async function nextBatches<P extends Tree>(
-  { task, config, dataKey }: Plan<P>,
+async function nextBatches(
+  { task, config, dataKey }: Plan,
   cursor: DataCursor,
 ): Promise<readonly HostBatch[]> {
   const { size, micro } = config.batch;
@@ -114,8 +113,8 @@ async function nextBatches<P extends Tree>(
   return batches;
 }
 
-function stepData<P extends Tree>(
-  { task, config }: Plan<P>,
+function stepData(
+  { task, config }: Plan,
   cursor: DataCursor,
   batches: readonly HostBatch[],
 ): Pick<StepTaken["data"], "epoch" | "index" | "batch"> {
@@ -123,7 +122,7 @@ function stepData<P extends Tree>(
   return { ...after, batch: sha256(...batches.map(batchDigest)) };
 }
 
-async function evaluateIfDue<P extends Tree>(loop: Loop<P>, state: TrainState<P>): Promise<void> {
+async function evaluateIfDue(loop: Loop, state: TrainState): Promise<void> {
   const { env, plan, recorder } = loop;
   const { every } = plan.config.evaluate;
   const last = state.step === plan.config.steps.max;
@@ -134,7 +133,7 @@ async function evaluateIfDue<P extends Tree>(loop: Loop<P>, state: TrainState<P>
   env.reporter?.report({ type: "Evaluated", step: state.step, loss: result.loss });
 }
 
-async function saveIfDue<P extends Tree>(loop: Loop<P>, state: TrainState<P>): Promise<void> {
+async function saveIfDue(loop: Loop, state: TrainState): Promise<void> {
   const due = loop.plan.saveAt(state.step) ?? pausedHere(loop.recorder, state.step);
   if (due !== undefined) await save(loop, state, due);
 }

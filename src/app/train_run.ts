@@ -13,6 +13,7 @@ import { attempt, type Await, fail } from "../ports/attempt.ts";
 import type { LogWriter } from "../ports/event_log.ts";
 import type { RunEnv } from "../ports/run_env.ts";
 import type { Task } from "../ports/task.ts";
+import type { HostBatch } from "../train/loss.ts";
 import { release } from "../train/ownership.ts";
 import { tensorsOf, type TrainState } from "../train/train_state.ts";
 import { leavesOf, type Tree } from "../train/tree.ts";
@@ -57,29 +58,11 @@ export interface RunOutcome {
  * A run that is continued is restored from its nearest snapshot; what lies between that and the head
  * of its log is recomputed and compared with the log, bit for bit, before anything is added. The
  * first difference fails with Diverged. Whatever interrupted the run, every step is in the log once.
- *
- * @example
- * ```ts
- * import { memoryStore, openDevice, tf, trainRun } from "foldlog";
- * import * as E from "fp-ts/Either.js";
- *
- * const device = await openDevice("cpu")();
- * if (E.isLeft(device)) throw new Error(device.left.reason);
- * const xs = { dtype: "float32", shape: [4, 1], data: Float32Array.of(0, 1, 2, 3) } as const;
- * const outcome = await trainRun({ store: memoryStore(), device: device.right }, "line", {
- *   name: "line",
- *   config: { steps: { max: 5 }, batch: { size: 4, micro: 4 } },
- *   init: () => ({ slope: tf.scalar(0) }),
- *   loss: ({ slope }, { x }) => tf.mean(tf.square(tf.sub(tf.mul(x!, slope), tf.mul(x!, 2)))),
- *   data: { identity: { name: "xs", samples: 4, digest: "0".repeat(64) }, at: () => ({ x: xs }) },
- * })();
- * if (E.isLeft(outcome) || outcome.right.status !== "completed") throw new Error("not trained");
- * ```
  */
-export function trainRun<P extends Tree>(
+export function trainRun<P extends Tree, B extends HostBatch>(
   env: RunEnv,
   run: RunId,
-  task: Task<P>,
+  task: Task<P, B>,
   options: TrainOptions = {},
 ): TaskEither<RunError, RunOutcome> {
   return attempt<RunError, RunOutcome>(async (get) => {
@@ -112,10 +95,10 @@ async function checkExistence(
   }
 }
 
-async function trainWith<P extends Tree>(
+async function trainWith(
   env: RunEnv,
   run: RunId,
-  task: Task<P>,
+  task: Task,
   options: TrainOptions,
   writer: LogWriter,
   get: Await<RunError>,
@@ -152,13 +135,13 @@ async function trainWith<P extends Tree>(
 }
 
 /** Records the start of a run and gives its initial state. */
-async function startRun<P extends Tree>(
+async function startRun(
   env: RunEnv,
   run: RunId,
-  task: Task<P>,
+  task: Task,
   options: TrainOptions,
   append: (events: readonly RunEvent[]) => Promise<void>,
-): Promise<{ readonly plan: Plan<P>; readonly restored: RestoredState<P> }> {
+): Promise<{ readonly plan: Plan; readonly restored: RestoredState }> {
   const config = checkConfig(mergeConfig(defaultConfig, mergeAsked(task, options)));
   if (E.isLeft(config)) return fail(config.left);
   const plan = planOf(task, config.right);
@@ -187,9 +170,9 @@ async function startRun<P extends Tree>(
 }
 
 /** Recomputes up to the head of the log, says what was compared, and goes on. */
-async function continueRun<P extends Tree>(
-  loop: Loop<P>,
-  restored: RestoredState<P>,
+async function continueRun(
+  loop: Loop,
+  restored: RestoredState,
   head: RunState,
   options: TrainOptions,
 ): Promise<RunOutcome> {
@@ -218,9 +201,9 @@ async function continueRun<P extends Tree>(
 }
 
 /** Trains on to the end or to a pause, and records which it was. */
-async function finish<P extends Tree>(
-  loop: Loop<P>,
-  restored: Pick<RestoredState<P>, "state">,
+async function finish(
+  loop: Loop,
+  restored: Pick<RestoredState, "state">,
   options: TrainOptions,
 ): Promise<RunOutcome> {
   const { run, plan, recorder } = loop;
@@ -270,9 +253,9 @@ async function orRecordFailure<A>(recorder: Recorder, work: () => Promise<A>): P
   return fail(result.left);
 }
 
-async function sampleOf<P extends Tree>(
-  { env, plan }: Loop<P>,
-  state: TrainState<P>,
+async function sampleOf(
+  { env, plan }: Loop,
+  state: TrainState,
 ): Promise<{ readonly sample?: string }> {
   const { sample } = plan.task;
   if (sample === undefined) return {};
@@ -283,7 +266,7 @@ async function sampleOf<P extends Tree>(
 }
 
 /** What the task and the caller ask for, the caller last. */
-function mergeAsked<P extends Tree>(task: Task<P>, options: TrainOptions): PartialConfig {
+function mergeAsked(task: Task, options: TrainOptions): PartialConfig {
   const base = (task.config ?? {}) as typeof defaultConfig;
   return mergeConfig(base, options.config ?? {});
 }

@@ -10,6 +10,7 @@ import type { LogError, TornTail } from "../ports/event_log.ts";
 import type { RunEnv } from "../ports/run_env.ts";
 import type { Store } from "../ports/store.ts";
 import type { Task } from "../ports/task.ts";
+import type { HostBatch } from "../train/loss.ts";
 import { release } from "../train/ownership.ts";
 import { tensorsOf } from "../train/train_state.ts";
 import type { Tree } from "../train/tree.ts";
@@ -92,10 +93,10 @@ export function verifyRun(store: Store, run: RunId): TaskEither<RunError, Verify
  * Recomputes a run from its initial state to the head of its log and compares every event and every
  * snapshot's state with what was recorded, after checking its integrity. Writes nothing.
  */
-export function replayRun<P extends Tree>(
+export function replayRun<P extends Tree, B extends HostBatch>(
   env: RunEnv,
   run: RunId,
-  task: Task<P>,
+  task: Task<P, B>,
 ): TaskEither<RunError, VerifyReport> {
   return attempt<RunError, VerifyReport>(async (get) => {
     const report = await get(verifyRun(env.store, run));

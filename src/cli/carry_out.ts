@@ -7,7 +7,6 @@ import { runSummary } from "../core/run_summary.ts";
 import type { Store } from "../ports/store.ts";
 import type { Task } from "../ports/task.ts";
 import type { Recipe } from "../recipes/recipe.ts";
-import type { Tree } from "../train/tree.ts";
 import type { ArgumentsOf } from "./command_line.ts";
 import { backendChoice, orExit, printJson } from "./context.ts";
 import { openDeviceFor } from "./open_device.ts";
@@ -55,7 +54,7 @@ export async function carryOut(assignment: Assignment): Promise<number> {
 }
 
 /** A recipe refuses settings that make no model with a RangeError. */
-async function taskOf(recipe: Recipe, config: RunConfig): Promise<Task<Tree>> {
+async function taskOf(recipe: Recipe, config: RunConfig): Promise<Task> {
   try {
     return await recipe.task(config);
   } catch (error) {
@@ -67,7 +66,7 @@ async function taskOf(recipe: Recipe, config: RunConfig): Promise<Task<Tree>> {
 function sayOutcome(
   { run, status, state, sample }: RunOutcome,
   before: RunState | undefined,
-  task: Task<Tree>,
+  task: Task,
   say: (line: string) => void,
 ): void {
   const again = `Run the same command again to continue.`;

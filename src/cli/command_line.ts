@@ -48,8 +48,8 @@ const train = command(
       description: message`name of the run; the recipe's name unless given`,
     })),
     resume: optional(option("--resume", choice(["auto", "never", "must"]), {
-      description: message`when the run exists: continue it (auto), start another beside it (never);
-        must expects it to exist`,
+      description:
+        message`continue the run if it exists (auto), start another beside it (never), or expect it to exist (must)`,
     })),
     set: multiple(option("--set", string({ metavar: "PATH=VALUE" }), {
       description: message`a setting, such as optimizer.learningRate=0.001`,

@@ -1,9 +1,8 @@
-import * as E from "fp-ts/Either.js";
 import type { BackendChoice } from "../adapters/backend_choice.ts";
 import { openDevice } from "../adapters/tfjs_backend.ts";
 import type { RunState } from "../core/run_state.ts";
 import type { Device } from "../ports/device.ts";
-import { UsageError } from "./usage_error.ts";
+import { orExit } from "./context.ts";
 
 /**
  * Opens the device for a run and says which it is: the backend that was asked for, else the one that
@@ -16,12 +15,9 @@ export async function openDeviceFor(
 ): Promise<Device> {
   const recorded = state?.environment?.backend as BackendChoice | undefined;
   const choice = asked === undefined || asked === "auto" ? recorded ?? "auto" : asked;
-  const device = await openDevice(choice)();
-  if (E.isLeft(device)) {
-    throw new UsageError(`Cannot use the backend "${device.left.backend}": ${device.left.reason}.`);
-  }
-  const { explanation } = device.right;
+  const device = await orExit(openDevice(choice));
+  const { explanation } = device;
   const same = recorded !== undefined && choice === recorded;
   say(`backend: ${same ? explanation.replace("as asked", "as the run recorded") : explanation}`);
-  return device.right;
+  return device;
 }

@@ -33,7 +33,7 @@ export async function run(args: ArgumentsOf<"show">): Promise<number> {
         summary.bestStep ?? "-"
       }`,
     ],
-    ["backend", Object.values(summary.environment ?? {}).join(" · ")],
+    ["backend", Object.values(summary.environment ?? {}).join(", ")],
     ["sessions", `${summary.sessions}, from ${summary.startedAt} to ${summary.lastEventAt}`],
     ["snapshots", summary.snapshots.map(({ step }) => step).join(", ") || "none"],
     ...(torn ? [["torn tail", `${torn.bytes} bytes at ${torn.place}, never acknowledged`]] : []),

@@ -5,7 +5,6 @@ import type { RunId } from "../core/run_id.ts";
 import type { RunState } from "../core/run_state.ts";
 import type { Store } from "../ports/store.ts";
 import { recipes } from "../recipes/mod.ts";
-import { askWhatToDo } from "./ask.ts";
 import { carryOut } from "./carry_out.ts";
 import type { ArgumentsOf } from "./command_line.ts";
 import { orExit, printJson, recipeNamed, RunFailure, runIdOf, runsDirectory } from "./context.ts";
@@ -51,6 +50,7 @@ async function choose(
   const { state } = await orExit(readRun(store, wanted));
   const asks = args.resume === undefined && Deno.stdin.isTerminal() && !args.json;
   if (!asks || state.status === "completed") return { id: wanted, state };
+  const { askWhatToDo } = await import("./ask.ts");
   switch (await askWhatToDo(wanted, state)) {
     case "yes":
       return { id: wanted, state };

@@ -4,7 +4,7 @@ import type { Json } from "../core/json.ts";
 import { type JsonFlaw, scanJson, type ScanLimits } from "./json_scan.ts";
 import { quoted } from "./quoted.ts";
 
-/** Why a text is not JSON that foldlog reads; `at` is an offset in UTF-16 code units where known. */
+/** Why a text is not JSON that foldlog reads; `at` is an offset in UTF-16 code units, if known. */
 export interface JsonError {
   readonly type: "BadJson";
   readonly reason: string;
@@ -17,18 +17,19 @@ export interface JsonLimits {
   readonly maxLength?: number;
   /** Deepest nesting of arrays and objects, where `[]` has depth 1; 64 unless given. */
   readonly maxDepth?: number;
-  /** Most values, counting one for each comma and opening bracket; 1 Mi unless given. */
+  /** Most values, arrays and objects and what is in them; 1 Mi unless given. */
   readonly maxValues?: number;
-  /** "keep" for a reader that takes own keys only, as `JSON.parse` makes them; "refuse" unless given. */
+  /** "keep" where only own keys are asked for, as `JSON.parse` makes them; else "refuse". */
   readonly protoKeys?: "refuse" | "keep";
 }
 
 /**
- * The canonical text of a value by RFC 8785: keys in UTF-16 order, numbers as ECMAScript prints them,
- * no space, so that equal values have equal bytes and one digest.
+ * The canonical text of a value by RFC 8785: keys in UTF-16 order, numbers as ECMAScript prints
+ * them, no space, so that equal values have equal bytes and one digest.
  *
- * What JSON would lose or change is refused instead, and so is what {@link parseJson} would not read
- * back. The event codec writes NaN, infinities and -0 as strings before they come here.
+ * What JSON would lose or change is refused instead, and so is what {@link parseJson} would not
+ * read back, its limits of length and number aside. The event codec writes NaN, infinities and -0
+ * as strings before they come here.
  *
  * @throws TypeError that names the path of the value, for NaN, an infinity, -0, a lone surrogate,
  * undefined (also inside arrays and objects), anything that is no plain JSON value, the key
@@ -36,16 +37,15 @@ export interface JsonLimits {
  *
  * @example
  * ```ts
- * import { canonicalJson } from "foldlog/codec";
- *
  * canonicalJson({ step: 41, loss: 1e-7 }); // {"loss":1e-7,"step":41}
  * ```
  */
 export function canonicalJson(value: Json): string {
   const misfit = findMisfit(value, 0);
   if (misfit !== undefined) {
+    const { expected, path, found } = misfit;
     throw new TypeError(
-      `Cannot write canonical JSON: expected ${misfit.expected} at $${misfit.path}, found ${misfit.found}`,
+      `Cannot write canonical JSON: expected ${expected} at $${path}, found ${found}`,
     );
   }
   return canonicalize(value) as string; // undefined only for what findMisfit has refused
@@ -61,8 +61,6 @@ export function canonicalJson(value: Json): string {
  *
  * @example
  * ```ts
- * import { parseJson } from "foldlog/codec";
- *
  * parseJson('{"step":1,"step":2}'); // left: BadJson, a duplicate key at offset 10
  * ```
  */
@@ -96,7 +94,7 @@ interface Misfit {
   readonly found: string;
 }
 
-/** Searches for a misfit. The path is put together on the way back, so a good value costs no strings. */
+/** Searches for a misfit. Its path is put together on the way back: good values cost no strings. */
 function findMisfit(value: unknown, depth: number): Misfit | undefined {
   switch (typeof value) {
     case "boolean":

@@ -1,4 +1,4 @@
-/** What `JSON.parse` would take without a word and a careful reader refuses; `at` is a UTF-16 offset. */
+/** What `JSON.parse` takes without a word and a careful reader refuses; `at` is a UTF-16 offset. */
 export type JsonFlaw =
   | { readonly type: "TooDeep"; readonly at: number }
   | { readonly type: "TooManyValues"; readonly at: number }
@@ -16,13 +16,13 @@ export interface ScanLimits {
  * The first flaw of a JSON text: nesting too deep, more values than allowed, a key that its object
  * already has, or a key that spells `__proto__`, however it is escaped.
  *
- * It checks no grammar: it is exact on valid JSON, and on anything else it ends in linear time, with
- * or without a flaw, so that `JSON.parse` can refuse the text. It keeps its own stack, so no nesting
- * can overflow the machine's.
+ * It checks no grammar: it is exact on valid JSON, and on anything else it ends in linear time,
+ * with or without a flaw, so that `JSON.parse` can refuse the text. It keeps its own stack, so no
+ * nesting can overflow the machine's.
  */
 export function scanJson(text: string, limits: ScanLimits): JsonFlaw | undefined {
   let values = 1; // each further value follows a comma or an opening bracket
-  const open: (Set<string> | undefined)[] = []; // the keys of each open object, undefined for an array
+  const open: (Set<string> | undefined)[] = []; // keys of each open object, undefined for an array
   let keyNext = false;
   for (let at = 0; at < text.length; at++) {
     switch (text.charCodeAt(at)) {
@@ -68,7 +68,7 @@ const CLOSE_ARRAY = 0x5d;
 const OPEN_OBJECT = 0x7b;
 const CLOSE_OBJECT = 0x7d;
 
-/** Where the string that opens at `start` closes, or -1. A quote after an odd run of `\` is escaped. */
+/** Where the string from `start` closes, or -1. A quote after an odd run of `\` is escaped. */
 function closingQuote(text: string, start: number): number {
   let end = text.indexOf('"', start + 1);
   while (end !== -1) {
@@ -80,7 +80,7 @@ function closingQuote(text: string, start: number): number {
   return -1;
 }
 
-/** The text of a string literal; undefined when an escape is malformed, which `JSON.parse` will say. */
+/** The text of a string literal; undefined where `JSON.parse` will refuse an escape. */
 function unescaped(literal: string): string | undefined {
   if (!literal.includes("\\")) return literal.slice(1, -1);
   try {

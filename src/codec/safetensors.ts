@@ -1,8 +1,8 @@
 /**
  * safetensors files, the form of all tensors on disk: F32 and I32, deterministic, read as hostile.
  *
- * A file is a u64 (little-endian) header length, a JSON header of that many bytes, and the elements,
- * row-major and little-endian.
+ * A file is a u64 (little-endian) header length, a JSON header of that many bytes, and the
+ * elements, row-major and little-endian.
  *
  * @module
  */

@@ -1,7 +1,7 @@
 import type { JsonError } from "./canonical_json.ts";
 import { quoted } from "./quoted.ts";
 
-/** Why bytes are not a safetensors file that foldlog reads; `tensor` is the entry at fault, if one is. */
+/** Why bytes are no safetensors file that foldlog reads; `tensor` is the entry at fault, if any. */
 export type SafetensorsError =
   | {
     readonly type: "BadSafetensors";

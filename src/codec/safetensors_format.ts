@@ -1,7 +1,19 @@
 import type { DType } from "../core/host_tensor.ts";
+import type { JsonLimits } from "./canonical_json.ts";
 
 /** The longest header that safetensors allows, in bytes. */
 export const MAX_HEADER_BYTES = 100_000_000;
+
+/**
+ * What foldlog writes and reads as a header. 4 Mi values are half a million matrices; the format
+ * sets no such limit, but V8 ends the process at some ten million keys.
+ */
+export const HEADER_LIMITS: Required<JsonLimits> = {
+  maxLength: MAX_HEADER_BYTES,
+  maxDepth: 64,
+  maxValues: 2 ** 22,
+  protoKeys: "keep", // tensors go into a Map, and entries are asked for own keys only
+};
 
 /** The key of the header that holds free text instead of a tensor. */
 export const METADATA_KEY = "__metadata__";
@@ -18,9 +30,9 @@ export function dtypeNamed(name: string): DType | undefined {
 }
 
 /**
- * The bytes of a tensor, or undefined when the shape is none: a dimension that is not a whole number
- * from 0 up, or a size that binary64 cannot hold exactly. Dimensions are multiplied from left to
- * right, so a zero does not excuse an overflow before it (the reference reader does the same).
+ * The bytes of a tensor, or undefined when the shape is none: a dimension that is not a whole
+ * number from 0 up, or a size that binary64 cannot hold exactly. Dimensions are multiplied from
+ * left to right, so a zero does not excuse an overflow before it, as in the reference reader.
  */
 export function checkedBytes(dtype: DType, shape: readonly unknown[]): number | undefined {
   let bytes = ITEM_BYTES[dtype];

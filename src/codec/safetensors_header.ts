@@ -1,15 +1,15 @@
 import * as E from "fp-ts/Either.js";
 import type { DType } from "../core/host_tensor.ts";
 import type { Json } from "../core/json.ts";
-import { type JsonLimits, parseJson } from "./canonical_json.ts";
+import { parseJson } from "./canonical_json.ts";
 import { quoted } from "./quoted.ts";
 import type { SafetensorsError } from "./safetensors_error.ts";
 import {
   checkedBytes,
   DTYPE_NAMES,
   dtypeNamed,
+  HEADER_LIMITS,
   isCount,
-  MAX_HEADER_BYTES,
   METADATA_KEY,
 } from "./safetensors_format.ts";
 
@@ -52,13 +52,6 @@ export function parseSafetensorsHeader(
   entries.sort((a, b) => a.begin - b.begin || a.end - b.end);
   return findHole(entries, dataBytes) ?? E.right({ entries, metadata: metadata.right });
 }
-
-/** 4 Mi values are half a million matrices; with 10 million keys V8 would end the process. */
-const HEADER_LIMITS: JsonLimits = {
-  maxLength: MAX_HEADER_BYTES,
-  maxValues: 2 ** 22,
-  protoKeys: "keep", // tensors go into a Map, and entries are asked for own keys only
-};
 
 type Refusal = E.Either<SafetensorsError, never>;
 type JsonObject = { readonly [key: string]: Json };
@@ -115,7 +108,7 @@ function parseEntry(
   return E.right({ name, dtype, shape, begin, end });
 }
 
-/** The first place where tensors, sorted by offset, overlap, leave a gap, or miss the data's end. */
+/** The first place where tensors, sorted by offset, overlap, leave a gap, or miss the end. */
 function findHole(entries: readonly SafetensorsEntry[], dataBytes: number): Refusal | undefined {
   let covered = 0;
   for (const { name, begin, end } of entries) {

@@ -15,14 +15,13 @@ export interface SafetensorsFile {
  * hostile: it never throws, and allocates at most a small multiple of `bytes`.
  *
  * Tensors come in the order of their data. A tensor is a view of `bytes` where its elements are
- * aligned there, and a copy where they are not, so `bytes` must not change while tensors are in use.
+ * aligned there, and a copy where they are not, so `bytes` must not change while tensors are used.
  *
  * @example
  * ```ts
- * import { decodeSafetensors, encodeSafetensors } from "foldlog/codec";
- *
- * const bias = { dtype: "float32", shape: [2], data: Float32Array.of(0.5, -0) } as const;
- * decodeSafetensors(encodeSafetensors({ bias })); // right: tensors has the same bits under "bias"
+ * const file = new TextEncoder().encode("\x08\0\0\0\0\0\0\0{}      ");
+ * const result = decodeSafetensors(file);
+ * if (result._tag === "Left" || result.right.tensors.size !== 0) throw new Error("unexpected");
  * ```
  */
 export function decodeSafetensors(bytes: Uint8Array): E.Either<SafetensorsError, SafetensorsFile> {

@@ -1,8 +1,10 @@
 import { bytesOf, type HostTensor } from "../core/host_tensor.ts";
+import { scanJson } from "./json_scan.ts";
 import { quoted } from "./quoted.ts";
 import {
   checkedBytes,
   DTYPE_NAMES,
+  HEADER_LIMITS,
   ITEM_BYTES,
   MAX_HEADER_BYTES,
   METADATA_KEY,
@@ -11,19 +13,18 @@ import {
 /**
  * Writes tensors as a safetensors file (https://huggingface.co/docs/safetensors, "Format").
  *
- * Equal tensors and metadata give equal bytes, whatever order they come in: tensors lie by descending
- * alignment and then by name in UTF-16 code units, metadata by key. The header is padded with spaces
- * so that the data begins at a multiple of 8. Elements are copied as bytes: NaN payloads and -0
- * survive. Empty metadata is left out. Tensors are borrowed; the result belongs to the caller.
+ * Equal tensors and metadata give equal bytes, whatever order they come in: tensors lie by
+ * descending alignment and then by name in UTF-16 code units, metadata by key. The header is padded
+ * with spaces so that the data begins at a multiple of 8. Elements are copied as bytes: NaN
+ * payloads and -0 survive. Empty metadata is left out. Tensors are borrowed; the result belongs to
+ * the caller.
  *
- * @throws TypeError for what the format cannot carry: the tensor name `__metadata__`, a lone surrogate
- * in a name or in metadata, a shape that does not fit the data, data of another type than `dtype`;
- * RangeError for a header beyond 100,000,000 bytes.
+ * @throws TypeError for what the format cannot carry: the tensor name `__metadata__`, a lone
+ * surrogate in a name or in metadata, a shape that does not fit the data, data of another type than
+ * `dtype`; RangeError for a header beyond 100,000,000 bytes or 4 Mi values (half a million tensors).
  *
  * @example
  * ```ts
- * import { encodeSafetensors } from "foldlog/codec";
- *
  * const bias = { dtype: "float32", shape: [2], data: Float32Array.of(0.5, -0) } as const;
  * encodeSafetensors({ bias }, { format: "pt" }); // the bytes of model.safetensors
  * ```
@@ -64,7 +65,7 @@ function byAlignmentThenName([a, left]: NamedTensor, [b, right]: NamedTensor): n
   return ITEM_BYTES[right.dtype] - ITEM_BYTES[left.dtype] || byCodeUnits(a, b);
 }
 
-/** JavaScript compares strings by UTF-16 code units; `localeCompare` would depend on the machine. */
+/** `<` compares strings by UTF-16 code units; `localeCompare` would depend on the machine. */
 function byCodeUnits(a: string, b: string): number {
   return a < b ? -1 : Number(a > b);
 }
@@ -92,12 +93,9 @@ function tensorBytes(name: string, { dtype, shape, data }: HostTensor): number {
   const wanted = dtype === "float32" ? Float32Array : Int32Array;
   const bytes = checkedBytes(dtype, shape);
   if (data instanceof wanted && data.byteLength === bytes) return bytes;
-  throw new TypeError(
-    `Cannot write tensor ${quoted(name)}: expected ${wanted.name} with ${
-      bytes ?? "a countable number of"
-    } ` +
-      `bytes for shape [${shape}], found ${data.constructor.name} with ${data.byteLength}`,
-  );
+  const expected = `${wanted.name} with ${bytes ?? "countable"} bytes for shape [${shape}]`;
+  const actual = `${data.constructor.name} with ${data.byteLength}`;
+  throw new TypeError(`Cannot write tensor ${quoted(name)}: expected ${expected}, found ${actual}`);
 }
 
 function jsonText(text: string): string {
@@ -107,13 +105,20 @@ function jsonText(text: string): string {
   );
 }
 
-/** The header in UTF-8, with spaces up to a multiple of 8 bytes. */
+/** The header in UTF-8, with spaces up to a multiple of 8 bytes; throws for one too large. */
 function paddedHeader(text: string): Uint8Array {
+  if (scanJson(text, HEADER_LIMITS) !== undefined) {
+    throw new RangeError(
+      "Cannot write safetensors: " +
+        `expected a header of at most ${HEADER_LIMITS.maxValues} values, found more`,
+    );
+  }
   const bytes = new TextEncoder().encode(text);
   const length = Math.ceil(bytes.length / 8) * 8;
   if (length > MAX_HEADER_BYTES) {
     throw new RangeError(
-      `Cannot write safetensors: expected a header of at most ${MAX_HEADER_BYTES} bytes, found ${length}`,
+      "Cannot write safetensors: " +
+        `expected a header of at most ${MAX_HEADER_BYTES} bytes, found ${length}`,
     );
   }
   const padded = new Uint8Array(length).fill(0x20);

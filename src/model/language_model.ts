@@ -1,8 +1,10 @@
 import * as tf from "@tensorflow/tfjs";
 import type { RngKey } from "../core/rng_key.ts";
-import type { Batch } from "../train/loss.ts";
 import { crossEntropy } from "../train/kernels/cross_entropy.ts";
 import { transformerLogits, type TransformerParams, type TransformerSizes } from "./transformer.ts";
+
+/** Tokens and the tokens that follow them, both [batch, context] int32. */
+export type TokenTensors = { readonly tokens: tf.Tensor; readonly targets: tf.Tensor };
 
 /**
  * The mean negative log-likelihood in nats of `targets` given `tokens`, both [batch, context] int32,
@@ -10,11 +12,11 @@ import { transformerLogits, type TransformerParams, type TransformerSizes } from
  */
 export function languageModelLoss(
   sizes: TransformerSizes,
-): (params: TransformerParams, batch: Batch, key?: RngKey) => tf.Scalar {
+): (params: TransformerParams, batch: TokenTensors, key?: RngKey) => tf.Scalar {
   const dropKey = (key: RngKey | undefined) => sizes.dropout > 0 ? key : undefined;
   return (params, { tokens, targets }, key) => {
     const logits = transformerLogits(params, tokens as tf.Tensor2D, sizes, dropKey(key));
-    return crossEntropy(logits, tf.reshape(targets!, [-1]) as tf.Tensor1D);
+    return crossEntropy(logits, tf.reshape(targets, [-1]) as tf.Tensor1D);
   };
 }
 

@@ -1,5 +1,5 @@
 /** Pure models. @module */
-export { languageModelLoss, nextTokenLogits } from "./language_model.ts";
+export { languageModelLoss, nextTokenLogits, type TokenTensors } from "./language_model.ts";
 export {
   initTransformer,
   transformerLogits,

@@ -7,12 +7,12 @@ import type { HostBatch } from "../train/loss.ts";
  *
  * The order is not the source's business: the loop derives sample numbers from the data cursor.
  */
-export interface BatchSource {
+export interface BatchSource<B extends HostBatch = HostBatch> {
   readonly identity: DataIdentity;
   /**
    * The samples with these numbers (0 to `identity.samples` - 1), in this order.
    *
    * Must depend on nothing but `samples`. The caller owns the batch: return fresh arrays.
    */
-  readonly at: (samples: readonly number[]) => HostBatch | Promise<HostBatch>;
+  readonly at: (samples: readonly number[]) => B | Promise<B>;
 }

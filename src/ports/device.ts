@@ -10,3 +10,10 @@ export interface Device {
   /** The tensor's elements in host memory, owned by the caller. Borrows the tensor. */
   readonly read: (tensor: Tensor) => Promise<HostTensor>;
 }
+
+/** A backend that was asked for and is not to be had. */
+export interface BackendUnavailable {
+  readonly type: "BackendUnavailable";
+  readonly backend: string;
+  readonly reason: string;
+}

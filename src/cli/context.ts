@@ -5,6 +5,7 @@ import { describeError } from "../app/describe_error.ts";
 import type { RunError } from "../app/errors.ts";
 import { nearest } from "../core/nearest.ts";
 import { parseRunId, type RunId } from "../core/run_id.ts";
+import type { RunState } from "../core/run_state.ts";
 import type { Recipe } from "../recipes/recipe.ts";
 import { UsageError } from "./usage_error.ts";
 
@@ -41,6 +42,16 @@ export function recipeNamed(recipes: readonly Recipe[], name: string): Recipe {
   const hint = near === undefined ? "" : ` Did you mean "${near}"?`;
   throw new UsageError(
     `There is no recipe "${name}".${hint} The recipes are: ${names.join(", ")}.`,
+  );
+}
+
+/** The recipe that a run was started with. A run of a script's own task has none here. */
+export function recipeOf(recipes: readonly Recipe[], run: RunId, state: RunState): Recipe {
+  const found = recipes.find((recipe) => recipe.name === state.task);
+  if (found !== undefined) return found;
+  throw new UsageError(
+    `Run "${run}" is of the task "${state.task}", which is no recipe but a script's own. ` +
+      "Continue or replay it with trainRun or replayRun in that script.",
   );
 }
 

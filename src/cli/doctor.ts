@@ -1,7 +1,7 @@
 import * as E from "fp-ts/Either.js";
 import { BACKENDS } from "../adapters/backend_choice.ts";
 import { findGpuAdapter, openDevice } from "../adapters/tfjs_backend.ts";
-import { selfTest } from "../adapters/self_test.ts";
+import { checkDevice } from "../app/check_device.ts";
 import type { ArgumentsOf } from "./command_line.ts";
 import { printJson } from "./context.ts";
 import { table } from "./table.ts";
@@ -14,7 +14,7 @@ export async function run(args: ArgumentsOf<"doctor">): Promise<number> {
     backends.push(
       E.isLeft(device) ? { backend, works: false, adapter: null, note: device.left.reason } : {
         backend,
-        works: await selfTest(device.right),
+        works: await checkDevice(device.right),
         adapter: device.right.environment.adapter,
         note: "",
       },

@@ -7,20 +7,37 @@ import type { Store } from "../ports/store.ts";
 import { recipes } from "../recipes/mod.ts";
 import { carryOut } from "./carry_out.ts";
 import type { ArgumentsOf } from "./command_line.ts";
-import { orExit, printJson, recipeNamed, RunFailure, runIdOf, runsDirectory } from "./context.ts";
+import {
+  orExit,
+  printJson,
+  recipeNamed,
+  recipeOf,
+  RunFailure,
+  runIdOf,
+  runsDirectory,
+} from "./context.ts";
 import { settingsOfArguments } from "./settings_of_arguments.ts";
 import { table } from "./table.ts";
 
 /** Starts a run, or continues the one that is there. */
 export async function run(args: ArgumentsOf<"train">): Promise<number> {
   if (args.list) return list(args.json);
-  const recipe = recipeNamed(recipes, args.recipe ?? recipes[0]!.name);
-  const wanted = runIdOf(args.run ?? recipe.name);
+  const named = recipeNamed(recipes, args.recipe ?? recipes[0]!.name);
+  const wanted = runIdOf(args.run ?? named.name);
   const store = fileStore(runsDirectory(args.runs));
   const say = args.json ? console.error : console.log;
   const choice = await choose(args, store, wanted, say);
   if (choice === undefined) return 0;
   const { id, state } = choice;
+  const recipe = state === undefined ? named : recipeOf(recipes, id, state);
+  if (args.recipe !== undefined && recipe !== named) {
+    throw new RunFailure({
+      type: "TaskDiffers",
+      run: id,
+      expected: recipe.name,
+      actual: named.name,
+    });
+  }
   const { config, asked } = settingsOfArguments(state?.config ?? recipe.config, args);
   const forNew = state === undefined ? config : asked;
   return await carryOut({ args, store, id, recipe, state, config, asked: forNew });

@@ -4,14 +4,7 @@ import { replayRun, type VerifyReport, verifyRun } from "../app/verify_run.ts";
 import type { RunEnv } from "../ports/run_env.ts";
 import { recipes } from "../recipes/mod.ts";
 import type { ArgumentsOf } from "./command_line.ts";
-import {
-  backendChoice,
-  orExit,
-  printJson,
-  recipeNamed,
-  runIdOf,
-  runsDirectory,
-} from "./context.ts";
+import { backendChoice, orExit, printJson, recipeOf, runIdOf, runsDirectory } from "./context.ts";
 import { openDeviceFor } from "./open_device.ts";
 import { progressReporter } from "./progress_reporter.ts";
 
@@ -31,7 +24,7 @@ async function replay(args: ArgumentsOf<"verify">): Promise<VerifyReport> {
   const integrity = await orExit(verifyRun(store, id));
   if (integrity.problems.some(({ type }) => type === "LogDamaged")) return integrity;
   const { state } = await orExit(readRun(store, id));
-  const recipe = recipeNamed(recipes, state.task!);
+  const recipe = recipeOf(recipes, id, state);
   const device = await openDeviceFor(backendChoice(args.backend), state, console.error);
   const reporter = progressReporter({ say: console.error, json: args.json });
   const env: RunEnv = { store, device, reporter };

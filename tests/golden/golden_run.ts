@@ -1,4 +1,3 @@
-import { defaultConfig, mergeConfig } from "../../src/core/config.ts";
 import type { Environment } from "../../src/core/environment.ts";
 import type { RunEvent } from "../../src/core/event.ts";
 import type { Snapshot } from "../../src/core/snapshot.ts";
@@ -13,16 +12,26 @@ export const goldenEvents: readonly RunEvent[] = [
     type: "RunStarted",
     data: {
       task: "golden",
-      config: mergeConfig(defaultConfig, {
+      config: {
+        seed: 42,
         steps: { max: 4 },
         batch: { size: 4, micro: 2 },
-        schedule: { name: "cosine", warmupSteps: 1 },
+        optimizer: {
+          name: "adamw",
+          learningRate: 0.001,
+          weightDecay: 0,
+          momentum: 0,
+          beta1: 0.9,
+          beta2: 0.999,
+          epsilon: 1e-8,
+        },
+        schedule: { name: "cosine", warmupSteps: 1, factor: 0.1, every: 100 },
         clip: { norm: 1 },
-        data: { file: "moby-dick \u{1f433}.txt", holdOut: 0.1 },
+        data: { shuffle: true, file: "moby-dick \u{1f433}.txt", holdOut: 0.1 },
         model: { layers: 2, tied: true, name: "NaN" },
         save: { every: 2 },
         evaluate: { every: 2, batches: 1 },
-      }),
+      },
       data: { name: "moby", samples: 6, digest: "0123456789abcdef".repeat(4) },
       environment: environment("cpu"),
       state: digest("a"),

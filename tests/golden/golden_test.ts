@@ -58,7 +58,7 @@ Deno.test("today's code writes the golden snapshot's very bytes", async () => {
   const { id, manifest, manifestBytes, files } = packSnapshot(goldenSnapshot);
   assert.deepEqual(manifestBytes, await goldenBytes("manifest"));
   assert.deepEqual(encodeManifest(manifest), manifestBytes);
-  assert.equal(id, "GOLDEN_ID");
+  assert.equal(id, "2777fdeed8da375e99633ba1955879ef288e3133d1eb351c3d8e9ec229467c79");
   for (const group of ["model", "optimizer"]) {
     assert.deepEqual(files.get(group), await goldenBytes(`${group}.safetensors`));
   }

@@ -146,6 +146,7 @@ const hostile: readonly (readonly [name: string, text: string, at: number, reaso
   ["a duplicate key behind an escape", '{"a":1,"\\u0061":1}', 7, /"a" twice/],
   ["a duplicate key after a nested object", '{"a":{"b":[{}]},"a":1}', 16, /"a" twice/],
   ["a duplicate key deep inside", '[[{"x":{"y":0,"y":0}}]]', 14, /"y" twice/],
+  ["a duplicate key with a quote in it", '{"a\\"b":1,"a\\"b":2}', 10, /"a\\"b" twice/],
   ["an empty key twice", '{"":1,"":2}', 6, /"" twice/],
   ["the key __proto__", '{"a":{"__proto__":{}}}', 6, /__proto__/],
   ["the key __proto__ behind escapes", '{"\\u005f_proto\\u005f_":1}', 1, /__proto__/],
@@ -164,7 +165,8 @@ for (const [name, text, at, reason] of hostile) {
 }
 
 Deno.test("parseJson() takes equal keys in different objects, and keys that are also values", () => {
-  const text = '{"a":"a","b":["a","a",{"a":{"a":0}}],"c":{"a":"__proto__"},"d":["","__proto__"]}';
+  const text = '{"a":"a","b":["a","a",{"a":{"a":0}}],"c":{"a":"__proto__"},"d":["","__proto__"],' +
+    '"e":"\\",\\"a\\":0,","f":"\\\\"}';
   assert.deepEqual(parseJson(text), E.right(JSON.parse(text)));
 });
 

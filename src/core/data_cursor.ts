@@ -1,5 +1,6 @@
 import { permutation } from "./permutation.ts";
-import { foldIn, requireInteger, type RngKey } from "./rng_key.ts";
+import { requireInteger } from "./require_integer.ts";
+import { foldIn, type RngKey } from "./rng_key.ts";
 
 /**
  * A position in the data: `index` samples of epoch `epoch` are consumed, 0 <= index < samples.
@@ -25,7 +26,9 @@ const MAX_SAMPLES = 2 ** 48;
  *
  * @example
  * ```ts
- * advance({ epoch: 0, index: 8 }, 4, 10); // { epoch: 1, index: 2 }
+ * import { deepEqual } from "node:assert/strict";
+ *
+ * deepEqual(advance({ epoch: 0, index: 8 }, 4, 10), { epoch: 1, index: 2 });
  * ```
  * @throws {RangeError} unless 1 <= samples <= 2^48, cursor.index < samples, and the rest are counts
  */

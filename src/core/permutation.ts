@@ -1,4 +1,5 @@
-import { requireInteger, type RngKey, threefry2x32 } from "./rng_key.ts";
+import { requireInteger } from "./require_integer.ts";
+import { type RngKey, threefry2x32 } from "./rng_key.ts";
 
 /** The largest size that has a permutation: a Feistel half then has at most 24 bits. */
 const MAX_SIZE = 2 ** 48;
@@ -30,8 +31,10 @@ const LEAST_SIDE = 8;
  *
  * @example
  * ```ts
+ * import { deepEqual } from "node:assert/strict";
+ *
  * const order = permutation({ hi: 0, lo: 42 }, 5);
- * [0, 1, 2, 3, 4].map(order).sort(); // [0, 1, 2, 3, 4]
+ * deepEqual([0, 1, 2, 3, 4].map(order).sort(), [0, 1, 2, 3, 4]);
  * ```
  * @throws {RangeError} unless size is an integer from 1 to 2^48
  */

@@ -1,3 +1,5 @@
+import { requireInteger } from "./require_integer.ts";
+
 /**
  * A 64-bit key from which random numbers and further keys are computed; two uint32 words.
  *
@@ -40,8 +42,10 @@ const scratch = new Uint32Array(2);
  *
  * @example
  * ```ts
+ * import { deepEqual } from "node:assert/strict";
+ *
  * const dropout = foldIn(foldIn(key(42), "dropout"), 1000); // of seed 42, at step 1000
- * uniform(dropout, 3); // always the same three numbers
+ * deepEqual(uniform(dropout, 3), uniform(dropout, 3)); // always the same three numbers
  * ```
  * @throws {RangeError} unless the seed is an integer from 0 to 2^53 - 1
  */
@@ -216,20 +220,4 @@ function digestOf(text: string): RngKey {
     digest = block(digest, chunk, STRING_DOMAIN);
   }
   return digest;
-}
-
-/**
- * Refuses an argument that is not an integer of a range: programmer mistakes, not data.
- *
- * @throws {RangeError} unless `found` is a safe integer from `least` to `most`
- */
-export function requireInteger(
-  name: string,
-  found: number,
-  least: number,
-  most = Number.MAX_SAFE_INTEGER,
-): void {
-  if (!Number.isSafeInteger(found) || found < least || found > most) {
-    throw new RangeError(`${name}: expected an integer from ${least} to ${most}, found ${found}`);
-  }
 }

@@ -1,4 +1,4 @@
-import { requireInteger } from "./rng_key.ts";
+import { requireInteger } from "./require_integer.ts";
 
 /**
  * A value, such as the learning rate, as a function of the step alone.
@@ -63,8 +63,10 @@ export function cosineDecay(
  *
  * @example
  * ```ts
+ * import { deepEqual } from "node:assert/strict";
+ *
  * const rate = stepDecay({ from: 1, factor: 0.5, every: 10 });
- * [rate(9), rate(10), rate(20)]; // [1, 0.5, 0.25]
+ * deepEqual([rate(9), rate(10), rate(20)], [1, 0.5, 0.25]);
  * ```
  * @throws {RangeError} unless `from` is finite, 0 <= factor <= 1, and `every` is an integer above 0
  */
@@ -120,8 +122,10 @@ export function warmupStableDecay(
  *
  * @example
  * ```ts
+ * import { deepEqual } from "node:assert/strict";
+ *
  * const rate = joinSchedules([constant(1), linearWarmup({ from: 0, to: 4, steps: 2 })], [10]);
- * [rate(9), rate(10), rate(11)]; // [1, 0, 2]
+ * deepEqual([rate(9), rate(10), rate(11)], [1, 0, 2]);
  * ```
  * @throws {RangeError} unless there is one boundary fewer than schedules, and the boundaries are
  * integers of at least 0 that never fall

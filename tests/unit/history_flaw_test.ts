@@ -1,0 +1,64 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import type { RunEvent } from "../../src/core/event.ts";
+import { historyFlaw } from "../../src/core/history_flaw.ts";
+import { goldenEvents } from "../golden/golden_run.ts";
+
+const ONCE = "expected RunStarted at position 0 and there alone";
+
+Deno.test("historyFlaw() finds none in a whole history, nor in any beginning of it", () => {
+  for (let count = 0; count <= goldenEvents.length; count++) {
+    assert.equal(historyFlaw(goldenEvents.slice(0, count)), undefined);
+  }
+});
+
+Deno.test("historyFlaw() finds a history that does not begin with RunStarted", () => {
+  assert.deepEqual(historyFlaw(goldenEvents.slice(1)), { position: 0, reason: ONCE });
+});
+
+Deno.test("historyFlaw() finds a second RunStarted", () => {
+  const events = [...goldenEvents.slice(0, 4), goldenEvents[0]!, ...goldenEvents.slice(4)];
+  assert.deepEqual(historyFlaw(events), { position: 4, reason: ONCE });
+});
+
+Deno.test("historyFlaw() finds a step that is missing, doubled, or out of order", () => {
+  assert.deepEqual(history([1, 3]), { position: 2, reason: "expected step 2, found 3" });
+  assert.deepEqual(history([1, 1]), { position: 2, reason: "expected step 2, found 1" });
+  assert.deepEqual(history([1, 2, 1]), { position: 3, reason: "expected step 3, found 1" });
+  assert.deepEqual(history([2, 1]), { position: 1, reason: "expected step 1, found 2" });
+  assert.deepEqual(history([0]), { position: 1, reason: "expected step 1, found 0" });
+  assert.equal(history([1, 2, 3]), undefined);
+});
+
+Deno.test("historyFlaw() finds an event of another step than the run was at, of any type", () => {
+  const others = goldenEvents.filter(({ type }) => type !== "RunStarted" && type !== "StepTaken");
+  assert.equal(new Set(others.map(({ type }) => type)).size, 7);
+  for (const event of others) {
+    for (const found of [0, 2]) {
+      const moved = { ...event, data: { ...event.data, step: found } } as RunEvent;
+      assert.deepEqual(historyFlaw([goldenEvents[0]!, goldenEvents[1]!, moved]), {
+        position: 2,
+        reason: `expected ${event.type} at step 1, found ${found}`,
+      });
+    }
+  }
+});
+
+Deno.test("historyFlaw() finds any step that was taken out of a history or exchanged with another", () => {
+  const steps = goldenEvents.flatMap(({ type }, position) => type === "StepTaken" ? [position] : []);
+  const place = fc.constantFrom(...steps);
+  fc.assert(fc.property(place, place, (a, b) => {
+    const events = [...goldenEvents];
+    if (a === b) events.splice(a, 1);
+    else [events[a], events[b]] = [events[b]!, events[a]!];
+    assert.notEqual(historyFlaw(events), undefined);
+  }));
+});
+
+function history(steps: readonly number[]): ReturnType<typeof historyFlaw> {
+  const [started, taken] = goldenEvents;
+  return historyFlaw([
+    started!,
+    ...steps.map((step) => ({ ...taken!, data: { ...taken!.data, step } }) as RunEvent),
+  ]);
+}

@@ -27,7 +27,8 @@ export function openDevice(choice: BackendChoice = "auto"): TaskEither<BackendUn
     return {
       environment,
       explanation: `${backend} (${detail}): ${why}`,
-      read: (tensor) => read(tensor),
+      activate: async () => void await tf.setBackend(backend),
+      read,
     };
   });
 }

@@ -66,6 +66,7 @@ export function trainRun<P extends Tree, B extends HostBatch>(
   options: TrainOptions = {},
 ): TaskEither<RunError, RunOutcome> {
   return attempt<RunError, RunOutcome>(async (get) => {
+    await env.device.activate();
     await checkExistence(env, run, options, get);
     const writer = await get(env.store.log.open(run));
     try {

@@ -99,6 +99,7 @@ export function replayRun<P extends Tree, B extends HostBatch>(
   task: Task<P, B>,
 ): TaskEither<RunError, VerifyReport> {
   return attempt<RunError, VerifyReport>(async (get) => {
+    await env.device.activate();
     const report = await get(verifyRun(env.store, run));
     if (report.problems.some(({ type }) => type !== "SnapshotUnreadable")) return report;
     const { state: head, events } = await get(readRun(env.store, run));

@@ -7,6 +7,11 @@ export interface Device {
   readonly environment: Environment;
   /** One line for people: which backend was chosen, and why. */
   readonly explanation: string;
+  /**
+   * Makes this the device on which tensors are computed from here on. A process computes on one device
+   * at a time, so trainings on two devices in one process come one after the other.
+   */
+  readonly activate: () => Promise<void>;
   /** The tensor's elements in host memory, owned by the caller. Borrows the tensor. */
   readonly read: (tensor: Tensor) => Promise<HostTensor>;
 }

@@ -37,7 +37,9 @@ export interface JsonLimits {
  *
  * @example
  * ```ts
- * canonicalJson({ step: 41, loss: 1e-7 }); // {"loss":1e-7,"step":41}
+ * import { equal } from "node:assert/strict";
+ *
+ * equal(canonicalJson({ step: 41, loss: 1e-7 }), '{"loss":1e-7,"step":41}');
  * ```
  */
 export function canonicalJson(value: Json): string {
@@ -61,7 +63,9 @@ export function canonicalJson(value: Json): string {
  *
  * @example
  * ```ts
- * parseJson('{"step":1,"step":2}'); // left: BadJson, a duplicate key at offset 10
+ * import { equal } from "node:assert/strict";
+ *
+ * equal(parseJson('{"step":1,"step":2}')._tag, "Left"); // a key twice
  * ```
  */
 export function parseJson(text: string, limits: JsonLimits = {}): E.Either<JsonError, Json> {

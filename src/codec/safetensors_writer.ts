@@ -26,7 +26,8 @@ import {
  * @example
  * ```ts
  * const bias = { dtype: "float32", shape: [2], data: Float32Array.of(0.5, -0) } as const;
- * encodeSafetensors({ bias }, { format: "pt" }); // the bytes of model.safetensors
+ * const bytes = encodeSafetensors({ bias }, { format: "pt" }); // of model.safetensors
+ * if (bytes.length % 8 !== 0) throw new Error("expected whole words");
  * ```
  */
 export function encodeSafetensors(

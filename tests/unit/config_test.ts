@@ -147,7 +147,7 @@ const RULES: readonly (readonly [
     [0, -1, 3, 5, 16, 0.5, NaN, "8"],
     [1, 2, 4, 8],
   ],
-  ["batch.size", positive, [0, ...notCounts], [8, 800]],
+  ["batch.size", positive, [0, -1, 2 ** 53, "1", true], [8, 800]],
   ["clip.norm", notNegative, [-0.1, NaN, "1"], [0, 0.1, 5]],
   ["data.shuffle", "true or false", [1, 0, "true"], [true, false]],
   ["evaluate.batches", count, notCounts, [0, 1, 9]],
@@ -192,6 +192,15 @@ Deno.test("checkConfig() refuses what breaks a rule: path, what was expected, wh
         `${path}=${value}`,
       );
     }
+  }
+});
+
+Deno.test("checkConfig() refuses a batch size that is no whole number", () => {
+  for (const size of [0.5, NaN, Infinity]) {
+    const error = checked(mergeConfig(defaultConfig, { batch: { size, micro: 1 } })) as SettingError;
+    assert.equal(error.type, "BadSetting");
+    // Which of the two is named is left open: neither divides the other.
+    assert.ok(error.type === "BadSetting" && error.path.startsWith("batch."));
   }
 });
 

@@ -24,7 +24,7 @@ export function planOf(task: Task, config: RunConfig): Plan {
     task,
     config,
     training: {
-      loss: task.loss,
+      loss: (params, batch, stepKey) => task.loss(params, batch, stepKey),
       optimizer: task.optimizer ?? optimizerOf(config),
       schedule: scheduleOf(config),
       key: foldIn(root, "train"),

@@ -1,5 +1,6 @@
 import { readRun } from "../app/read_run.ts";
-import { type RunOutcome, trainRun } from "../app/train_run.ts";
+import type { RunOutcome } from "../app/run_outcome.ts";
+import { trainRun } from "../app/train_run.ts";
 import type { PartialConfig, RunConfig } from "../core/config.ts";
 import type { RunId } from "../core/run_id.ts";
 import type { RunState } from "../core/run_state.ts";

@@ -1,0 +1,50 @@
+import * as E from "fp-ts/Either.js";
+import { checkConfig } from "../core/check_config.ts";
+import { defaultConfig, mergeConfig, type PartialConfig } from "../core/config.ts";
+import type { RunEvent } from "../core/event.ts";
+import { evolve, initialState } from "../core/evolve.ts";
+import type { RunId } from "../core/run_id.ts";
+import { fail } from "../ports/attempt.ts";
+import type { RunEnv } from "../ports/run_env.ts";
+import type { Task } from "../ports/task.ts";
+import { release } from "../train/ownership.ts";
+import { tensorsOf } from "../train/train_state.ts";
+import { leavesOf } from "../train/tree.ts";
+import { initialStateOf, type Plan, planOf } from "./plan.ts";
+import type { RestoredState } from "./restore_state.ts";
+import { digestOfState, snapshotOf } from "./state_snapshot.ts";
+
+/** Records the start of a run and gives its initial state. */
+export async function startRun(
+  env: RunEnv,
+  run: RunId,
+  task: Task,
+  asked: PartialConfig,
+  append: (events: readonly RunEvent[]) => Promise<void>,
+): Promise<{ readonly plan: Plan; readonly restored: RestoredState }> {
+  const config = checkConfig(mergeConfig(defaultConfig, asked));
+  if (E.isLeft(config)) return fail(config.left);
+  const plan = planOf(task, config.right);
+  const state = initialStateOf(plan);
+  try {
+    const snapshot = await snapshotOf(env.device, task.name, state, initialState.cursor);
+    const started: RunEvent = {
+      type: "RunStarted",
+      data: {
+        task: task.name,
+        config: config.right,
+        data: task.data.identity,
+        environment: env.device.environment,
+        state: digestOfState(snapshot),
+      },
+    };
+    await append([started]);
+    const parameters = leavesOf(state.params).reduce((sum, [, leaf]) => sum + leaf.size, 0);
+    const maxSteps = config.right.steps.max;
+    env.reporter?.report({ type: "Started", run, parameters, maxSteps });
+    return { plan, restored: { state, runState: evolve(initialState, started), pending: [] } };
+  } catch (error) {
+    release(tensorsOf(state));
+    throw error;
+  }
+}

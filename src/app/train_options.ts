@@ -1,0 +1,24 @@
+import { mergeConfig, type PartialConfig, type RunConfig } from "../core/config.ts";
+import type { Task } from "../ports/task.ts";
+
+/** How a run is to be trained. */
+export interface TrainOptions {
+  /**
+   * "auto" continues a run that exists and starts one that does not; "must" expects it to exist,
+   * "never" not to.
+   */
+  readonly resume?: "auto" | "must" | "never";
+  /** Pause at this step. The plan, and so the schedule, stays as it is. */
+  readonly until?: number;
+  /** Settings for a new run, over those of the task; for an existing run, settings that it must have. */
+  readonly config?: PartialConfig;
+  /** Pauses the run after the step during which it is aborted. */
+  readonly stop?: AbortSignal;
+  /** Go on in another environment, and record that exactness ends there. */
+  readonly acceptEnvironment?: boolean;
+}
+
+/** The settings that a task and its caller ask for; where both do, the caller's. */
+export function askedSettings(task: Task, { config = {} }: TrainOptions): PartialConfig {
+  return mergeConfig((task.config ?? {}) as RunConfig, config);
+}

@@ -153,9 +153,7 @@ async function namesIn(path: string): Promise<readonly string[]> {
   try {
     return (await Array.fromAsync(Deno.readDir(path))).map(({ name }) => name);
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound || error instanceof Deno.errors.NotADirectory) {
-      return [];
-    }
+    if (error instanceof Deno.errors.NotFound) return [];
     throw error;
   }
 }

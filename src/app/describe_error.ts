@@ -31,7 +31,7 @@ export function describeError(error: RunError): string {
     case "BackendUnavailable":
       return `Cannot use the backend "${error.backend}": ${error.reason}.`;
     case "RunMissing":
-      return `There is no run "${error.run}"${didYouMean(error.near)}. ` +
+      return `There is no run "${error.run}".${didYouMean(error.near)} ` +
         "`foldlog runs` lists the runs that there are.";
     case "RunExists":
       return `Run "${error.run}" exists already, at step ${error.step}. ` +
@@ -108,8 +108,8 @@ export function describeSettingError(error: SettingError): string {
       return `Expected a setting as path=value, found "${error.found}", such as ` +
         "optimizer.learningRate=0.001.";
     case "UnknownSetting":
-      return `There is no setting "${error.path}"${didYouMean(error.near)}. ` +
-        "`foldlog show RUN` and `foldlog train --help` list the settings.";
+      return `There is no setting "${error.path}".${didYouMean(error.near)} ` +
+        "`foldlog train --list` shows the settings.";
     case "BadSetting":
       return `Expected ${error.path} to be ${error.expected}, found "${error.found}".`;
   }
@@ -155,5 +155,5 @@ export function short(digest: string): string {
 }
 
 function didYouMean(near: readonly string[]): string {
-  return near.length === 0 ? "" : `; did you mean ${near.join(", ")}?`;
+  return near.length === 0 ? "" : ` Did you mean ${near.join(", ")}?`;
 }

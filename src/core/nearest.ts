@@ -3,11 +3,32 @@ export function nearest(text: string, names: readonly string[], count = 3): read
   return names
     .map((name) => ({ name, distance: editDistance(text.toLowerCase(), name.toLowerCase()) }))
     .filter(({ name, distance }) =>
-      distance <= Math.max(2, name.length / 3) || name.endsWith(`.${text}`)
+      distance <= Math.max(2, name.length / 3) || abbreviates(text, name)
     )
-    .sort((a, b) => a.distance - b.distance || (a.name < b.name ? -1 : 1))
+    .sort((a, b) => rank(text, a) - rank(text, b) || (a.name < b.name ? -1 : 1))
     .slice(0, count)
     .map(({ name }) => name);
+}
+
+/** What abbreviates a name ("optimizer.lr") comes before what merely resembles it. */
+function rank(text: string, { name, distance }: { name: string; distance: number }): number {
+  return abbreviates(text, name) ? distance / (name.length + 1) : distance;
+}
+
+/** Whether each part of a dotted name has the letters of the text's part, in order, the first first. */
+function abbreviates(text: string, name: string): boolean {
+  const short = text.toLowerCase().split(".");
+  const parts = name.toLowerCase().split(".").slice(-short.length);
+  return text.length > 1 && short.every((letters, index) => {
+    const part = parts[index] ?? "";
+    return part[0] === letters[0] && isSubsequence(letters, part);
+  });
+}
+
+function isSubsequence(letters: string, word: string): boolean {
+  let found = 0;
+  for (const letter of word) if (letter === letters[found]) found++;
+  return found === letters.length;
 }
 
 /** Levenshtein distance by the two-row method (Wagner and Fischer, 1974). */

@@ -16,12 +16,15 @@ import {
   normal,
   type Optimizer,
   type OptimizerName,
+  type RngKey,
   type RunConfig,
   type ScheduleName,
   sgd,
   type Task,
+  type TokenBatch,
   type Tree,
   uniform,
+  type UpdateContext,
 } from "foldlog";
 import * as tf from "foldlog/tf";
 
@@ -146,14 +149,14 @@ function lineTask({ samples, heldOut, dropout: rate }: SmallTask): Task {
 }
 
 function mlpTask({ samples, heldOut, width, dropout: rate }: SmallTask): Task {
-  const predict = ({ layers: [first, second] }: Mlp, x: tf.Tensor, rate: number, key: Key) => {
+  const predict = ({ layers: [first, second] }: Mlp, x: tf.Tensor, rate: number, key: RngKey) => {
     const hidden = tf.tanh(dense(x as tf.Tensor2D, first.weight, first.bias));
     return dense(dropout(hidden, rate, key), second.weight, second.bias);
   };
   return defineTask({
     name: "mlp",
     data: points("train", samples),
-    init: (key): Mlp => ({ layers: [layer(foldIn(key, 0), 2, width), layer(key, width, 1)] }),
+    init: (key): Mlp => ({ layers: [layer(foldIn(key, 0), 2, width), layer(foldIn(key, 1), width, 1)] }),
     loss: (mlp, { x, y }, key) => meanSquare(predict(mlp, x, rate, key), y),
     ...(heldOut > 0 && {
       evaluation: {
@@ -169,7 +172,7 @@ const VOCABULARY = 5;
 const CONTEXT = 3;
 
 function tokensTask({ samples, heldOut, width, dropout: rate }: SmallTask): Task {
-  const predict = ({ table, norm, head }: Tokens, tokens: tf.Tensor, rate: number, key: Key) => {
+  const predict = ({ table, norm, head }: Tokens, tokens: tf.Tensor, rate: number, key: RngKey) => {
     const embedded = embedding(table, tf.reshape(tokens, [-1]) as tf.Tensor1D);
     const normal = layerNorm(embedded, norm.weight, norm.bias);
     return dense(dropout(normal, rate, key), head.weight, head.bias);
@@ -195,16 +198,14 @@ function tokensTask({ samples, heldOut, width, dropout: rate }: SmallTask): Task
   });
 }
 
-type Key = ReturnType<typeof key>;
 type Tensors<Batch> = { readonly [Name in keyof Batch]: tf.Tensor };
-type TokenBatch = { readonly tokens: HostTensor; readonly targets: HostTensor };
 type Line = { readonly bias: tf.Tensor; readonly slope: tf.Tensor };
 type Layer = { readonly weight: tf.Tensor2D; readonly bias: tf.Tensor1D };
 type Mlp = { readonly layers: readonly [Layer, Layer] };
 type Tokens = { readonly table: tf.Tensor2D; readonly norm: Norm; readonly head: Layer };
 type Norm = { readonly weight: tf.Tensor1D; readonly bias: tf.Tensor1D };
 
-function layer(key: Key, inputs: number, outputs: number): Layer {
+function layer(key: RngKey, inputs: number, outputs: number): Layer {
   const scale = 1 / Math.sqrt(inputs);
   const weight = normal(key, inputs * outputs).map((value) => value * scale);
   return { weight: tf.tensor2d(weight, [inputs, outputs]), bias: tf.zeros([outputs]) };
@@ -238,7 +239,7 @@ function anchoredSgd(): Optimizer {
   const descent = sgd();
   return {
     init: (params) => params,
-    update<P extends Tree>(gradients: P, anchor: Tree, params: P, context: Context) {
+    update<P extends Tree>(gradients: P, anchor: Tree, params: P, context: UpdateContext) {
       const pulled = mapTree(
         (gradient, param, origin) => tf.add(gradient, tf.mul(tf.sub(param, origin), 0.05)),
         gradients,
@@ -250,8 +251,6 @@ function anchoredSgd(): Optimizer {
     },
   };
 }
-
-type Context = Parameters<Optimizer["update"]>[3];
 
 /** Short plans are as good at finding faults as long ones, and quicker. */
 function stepCounts(max: number): fc.Arbitrary<number> {

@@ -20,6 +20,12 @@ Deno.test("nearest() finds a name by its last part alone", () => {
   assert.deepEqual(nearest("momentum", paths), ["optimizer.momentum"]);
 });
 
+Deno.test("nearest() finds what a text abbreviates, before what merely resembles it", () => {
+  assert.deepEqual(nearest("lr", paths), ["optimizer.learningRate"]);
+  assert.deepEqual(nearest("optimizer.lr", paths, 1), ["optimizer.learningRate"]);
+  assert.deepEqual(nearest("opt.wd", paths, 1), ["optimizer.weightDecay"]);
+});
+
 Deno.test("nearest() gives the nearest first, equals by name, at most as many as were asked for", () => {
   const names = ["abcd", "abcx", "abxx", "abcf", "xxxx"];
   assert.deepEqual(nearest("abcd", names), ["abcd", "abcf", "abcx"]);

@@ -1,0 +1,450 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import * as E from "fp-ts/Either.js";
+import * as TE from "fp-ts/TaskEither.js";
+import {
+  bytesOf,
+  type Device,
+  isTrainingFact,
+  type LogWriter,
+  memoryStore,
+  type Notice,
+  orThrow,
+  replayRun,
+  type RunError,
+  type RunEvent,
+  type RunOutcome,
+  type Snapshot,
+  type SnapshotError,
+  type SnapshotId,
+  type SnapshotTaken,
+  type Store,
+  type Task,
+  type TrainOptions,
+  trainRun,
+  verifyRun,
+} from "foldlog";
+import { canonicalJson, encodeEvent } from "foldlog/codec";
+import { backendTest, leaksNothing } from "../support/backends.ts";
+import { propertySeed, type SmallTask, smallTasks, taskOf } from "../support/small_tasks.ts";
+
+const RUN = "run";
+
+/**
+ * How a run is interrupted.
+ *
+ * "paused" has trainRun pause, "signalled" aborts it at the report of a step, "failed" has the task's
+ * own code throw. "lost" is a kill: at one operation everything stops, whatever the process does
+ * afterwards has no effect, and the next process finds what had taken effect until then.
+ */
+type Interruption =
+  & { readonly place: Place; readonly loses: "nothing" | "newest" | "all"; readonly audit: boolean }
+  & (
+    | { readonly kind: "paused" | "signalled" | "failed" }
+    | { readonly kind: "lost"; readonly operation: Operation; readonly effect: Effect }
+  );
+
+/** A step: that of the n-th event of a type in the uninterrupted run, counted round, and some more. */
+interface Place {
+  readonly event: RunEvent["type"] | "Interruption";
+  readonly n: number;
+  readonly later: number;
+}
+
+/** What a process does that others can see, or could be killed at. */
+type Operation = "open" | "append" | "put" | "get" | "manifest" | "report";
+
+/** How much of the operation took effect before the process died; of an append maybe a part. */
+type Effect = "none" | "part" | "whole";
+
+const places: fc.Arbitrary<Place> = fc.record({
+  event: fc.constantFrom<Place["event"]>(
+    "RunStarted", // step 0
+    "StepTaken",
+    "StepTaken",
+    "EpochCompleted",
+    "EvaluationTaken",
+    "SnapshotTaken",
+    "RunCompleted", // the last step
+    "Interruption", // the step of the interruption before
+  ),
+  n: fc.nat(30),
+  later: fc.constantFrom(0, 0, 0, 1),
+});
+
+const common = {
+  place: places,
+  loses: fc.constantFrom<Interruption["loses"]>("nothing", "nothing", "nothing", "newest", "all"),
+  audit: fc.nat(5).map((n) => n === 5),
+};
+const lost = fc.record({
+  kind: fc.constant("lost" as const),
+  operation: fc.constantFrom<Operation>(
+    "append",
+    "append",
+    "append",
+    "put",
+    "put",
+    "report",
+    "open",
+    "get",
+    "manifest",
+  ),
+  effect: fc.constantFrom<Effect>("none", "part", "whole"),
+  ...common,
+});
+const stopped = fc.record({
+  kind: fc.constantFrom<"paused" | "signalled" | "failed">("paused", "signalled", "failed"),
+  ...common,
+});
+const interruptions = (maxLength: number) =>
+  fc.oneof(
+    fc.array<Interruption>(lost, { minLength: 1, maxLength }),
+    fc.array<Interruption>(fc.oneof(stopped, lost), { minLength: 1, maxLength }),
+  );
+
+const seed = propertySeed();
+const decoys = smallTasks({ maxSteps: 2, maxMicroBatches: 1 });
+const tinyTasks = smallTasks({ models: ["line"], maxSteps: 4, maxMicroBatches: 2 });
+const tinyDecoys = smallTasks({ models: ["line"], maxSteps: 1, maxMicroBatches: 1 });
+
+backendTest(
+  "cpu",
+  "a run interrupted anywhere is, bit for bit, the run that was not",
+  (device) =>
+    fc.assert(
+      fc.asyncProperty(
+        smallTasks(),
+        decoys,
+        interruptions(3),
+        (small, decoy, list) => checkResume(device, small, decoy, list),
+      ),
+      { seed, numRuns: 300 },
+    ),
+);
+
+backendTest(
+  "wasm",
+  "a run interrupted anywhere is, bit for bit, the run that was not",
+  (device) =>
+    fc.assert(
+      fc.asyncProperty(
+        smallTasks({ maxSteps: 8 }),
+        decoys,
+        interruptions(2),
+        (small, decoy, list) => checkResume(device, small, decoy, list),
+      ),
+      { seed, numRuns: 40 },
+    ),
+);
+
+backendTest(
+  "webgpu",
+  "a run interrupted anywhere is, bit for bit, the run that was not",
+  (device) =>
+    fc.assert(
+      fc.asyncProperty(
+        tinyTasks,
+        tinyDecoys,
+        interruptions(1),
+        (small, decoy, list) => checkResume(device, small, decoy, list),
+      ),
+      { seed, numRuns: 20 },
+    ),
+);
+
+/**
+ * Trains a task without an interruption, and with some; then compares events, steps and tensors, and
+ * has both checked by the library itself. Between any two sessions an unrelated run is trained, which
+ * disturbs whatever is kept outside the store.
+ */
+async function checkResume(
+  device: Device,
+  small: SmallTask,
+  decoy: SmallTask,
+  list: readonly Interruption[],
+): Promise<void> {
+  const whole = memoryStore();
+  await leaksNothing(() => orThrow(trainRun({ store: whole, device }, RUN, taskOf(small))));
+  const expected = await eventsOf(whole);
+
+  const { store, lost, lose } = lossyStore();
+  let step = 0;
+  for (const interruption of list) {
+    step = stepOf(interruption.place, expected, step);
+    const before = lines(await eventsOf(store));
+    await leaksNothing(() => interrupt(device, store, small, step, interruption));
+    const events = await eventsOf(store);
+    assert.deepEqual(lines(events).slice(0, before.length), before, "history was edited");
+    lose(interruption.loses, events);
+    if (interruption.audit && events.length > 0) await expectIntact(device, store, small, lost);
+    await leaksNothing(() => orThrow(train(device, memoryStore(), decoy)));
+  }
+  const { status } = await leaksNothing(() => orThrow(train(device, store, small)));
+  assert.equal(status, "completed");
+
+  const actual = await eventsOf(store);
+  const onlyLost = list.every(({ kind }) => kind === "lost");
+  const kept = onlyLost ? () => true : isTrainingFact;
+  assert.deepEqual(lines(actual.filter(kept)), lines(expected.filter(kept)));
+  const steps = actual.filter(({ type }) => type === "StepTaken").map(stepOfEvent);
+  assert.deepEqual(steps, Array.from({ length: small.config.steps.max }, (_, n) => n + 1));
+  lost.clear();
+  await expectEqualSnapshots(store, whole);
+  await expectIntact(device, store, small);
+}
+
+/** Trains until the interruption; a run that is complete before that is none the worse. */
+async function interrupt(
+  device: Device,
+  store: Store,
+  small: SmallTask,
+  step: number,
+  interruption: Interruption,
+): Promise<void> {
+  const before = await eventsOf(store);
+  switch (interruption.kind) {
+    case "paused": {
+      const result = await train(device, store, small, { until: step })();
+      if (E.isRight(result)) return;
+      assert.equal(result.left.type, "StepPassed", "only a step that is past cannot be paused at");
+      return assert.deepEqual(lines(await eventsOf(store)), lines(before));
+    }
+    case "signalled": {
+      const abort = new AbortController();
+      if (step === 0) abort.abort();
+      const report = (notice: Notice) => stepOfNotice(notice) >= step && abort.abort();
+      const { status } = await orThrow(
+        train(device, store, small, { stop: abort.signal }, (notice) => void report(notice)),
+      );
+      if (status === "stopped") assert.deepEqual(lines(await eventsOf(store)), lines(before));
+      return;
+    }
+    case "failed": {
+      const result = await trainRun({ store, device }, RUN, failing(taskOf(small), step))();
+      if (E.isLeft(result)) assert.equal(result.left.type, "TaskFailed");
+      return;
+    }
+    case "lost": {
+      const { mortal, report } = mortalStore(store, step, interruption);
+      const dying = train(device, mortal, small, {}, report)();
+      const result = await dying.catch((error) => {
+        if (!(error instanceof Killed)) throw error;
+      });
+      if (result === undefined || E.isRight(result)) return;
+      assert.match(result.left.type, /^(Log|Snapshots)Unavailable$/);
+    }
+  }
+}
+
+/** The call that begins a run and continues it, as a new process would make it. */
+function train(
+  device: Device,
+  store: Store,
+  small: SmallTask,
+  options: TrainOptions = {},
+  report: (notice: Notice) => void = () => {},
+): TE.TaskEither<RunError, RunOutcome> {
+  return trainRun({ store, device, reporter: { report } }, RUN, taskOf(small), options);
+}
+
+/** The task, but its data (for odd numbers its loss) throws after so many calls. */
+function failing(task: Task, calls: number): Task {
+  let left = calls;
+  const mayThrow = () => {
+    if (left-- === 0) throw new Error("planted");
+  };
+  if (calls % 2 === 1) {
+    return {
+      ...task,
+      loss(...args) {
+        mayThrow();
+        return task.loss(...args);
+      },
+    };
+  }
+  const at: Task["data"]["at"] = (samples) => {
+    mayThrow();
+    return task.data.at(samples);
+  };
+  return { ...task, data: { ...task.data, at } };
+}
+
+class Killed extends Error {}
+
+/**
+ * The store as a process sees it that dies at its first operation of a kind at or after a step: from
+ * then on everything fails and nothing has an effect. Only the lease is given back, as the system does.
+ */
+function mortalStore(
+  { log, snapshots }: Store,
+  step: number,
+  { operation, effect }: Extract<Interruption, { kind: "lost" }>,
+): { readonly mortal: Store; readonly report: (notice: Notice) => void } {
+  let dead = false;
+  const reason = "the process was killed";
+  const noLog = TE.left({ type: "LogUnavailable", action: "work", place: "test", reason } as const);
+  const noSnapshots = TE.left(
+    { type: "SnapshotsUnavailable", action: "work", place: "test", reason } as const,
+  );
+
+  /** Does the work unless the process is dead or dies now; how much is done then depends on the effect. */
+  function living<Failure, A>(
+    kind: Operation,
+    at: number,
+    work: TE.TaskEither<Failure, A>,
+    part: TE.TaskEither<Failure, unknown>,
+    failure: TE.TaskEither<Failure, never>,
+  ): TE.TaskEither<Failure, A> {
+    return async () => {
+      if (dead) return await failure();
+      if (kind !== operation || at < step) return await work();
+      dead = true;
+      if (effect === "whole") await work();
+      if (effect === "part") await part();
+      return await failure();
+    };
+  }
+
+  const nothing = TE.right(undefined);
+  const mortalWriter = (writer: LogWriter): LogWriter => ({
+    ...writer,
+    append(events, version) {
+      const at = Math.max(...events.map(stepOfEvent));
+      const some = writer.append(events.slice(0, -1), version);
+      return living("append", at, writer.append(events, version), some, noLog);
+    },
+  });
+  const mortal: Store = {
+    log: {
+      ...log,
+      open: (run) => async () => {
+        const opened = await log.open(run)();
+        if (operation !== "open" || E.isLeft(opened)) return E.map(mortalWriter)(opened);
+        dead = true;
+        await opened.right.close()();
+        return await noLog();
+      },
+    },
+    snapshots: {
+      ...snapshots,
+      put: (run, snapshot) =>
+        living("put", snapshot.step, snapshots.put(run, snapshot), nothing, noSnapshots),
+      get: (id) => living("get", Infinity, snapshots.get(id), nothing, noSnapshots),
+      manifest: (id) => living("manifest", Infinity, snapshots.manifest(id), nothing, noSnapshots),
+    },
+  };
+  return {
+    mortal,
+    report(notice) {
+      if (operation !== "report" || stepOfNotice(notice) < step) return;
+      dead = true;
+      throw new Killed();
+    },
+  };
+}
+
+/** A memory store that can lose snapshots that its logs name, until it is asked to find them again. */
+function lossyStore() {
+  const { log, snapshots } = memoryStore();
+  const lost = new Set<SnapshotId>();
+  const unlessLost = <A>(id: SnapshotId, found: TE.TaskEither<SnapshotError, A>) =>
+    lost.has(id)
+      ? TE.left<SnapshotError, A>({ type: "SnapshotMissing", id, place: "test" })
+      : found;
+  const store: Store = {
+    log,
+    snapshots: {
+      ...snapshots,
+      put: (run, snapshot) => async () => {
+        const stored = await snapshots.put(run, snapshot)();
+        if (E.isRight(stored)) lost.delete(stored.right.id);
+        return stored;
+      },
+      get: (id) => unlessLost(id, snapshots.get(id)),
+      manifest: (id) => unlessLost(id, snapshots.manifest(id)),
+    },
+  };
+  function lose(what: Interruption["loses"], events: readonly RunEvent[]): void {
+    const named = snapshotsOf(events).map(({ data }) => data.snapshot);
+    for (const id of what === "all" ? named : named.slice(-1)) if (what !== "nothing") lost.add(id);
+  }
+  return { store, lost, lose };
+}
+
+/** Both logs' last snapshots hold the same bytes, tensor by tensor. */
+async function expectEqualSnapshots(actual: Store, expected: Store): Promise<void> {
+  const [a, b] = await Promise.all([actual, expected].map(async (store) => {
+    const { snapshot, state } = snapshotsOf(await eventsOf(store)).at(-1)!.data;
+    return { state, snapshot: await orThrow(store.snapshots.get(snapshot)) };
+  }));
+  assert.equal(a!.state, b!.state);
+  assert.deepEqual(a!.snapshot.cursor, b!.snapshot.cursor);
+  assert.deepEqual(bytesByPath(a!.snapshot), bytesByPath(b!.snapshot));
+}
+
+function bytesByPath({ groups }: Snapshot) {
+  return Object.entries(groups).flatMap(([group, tensors]) =>
+    [...tensors].map(([path, tensor]) => [group, path, tensor.shape, bytesOf(tensor).toHex()])
+  );
+}
+
+/** The chain, the history, every snapshot that is not missing and every step are as they should be. */
+async function expectIntact(
+  device: Device,
+  store: Store,
+  small: SmallTask,
+  missing: ReadonlySet<SnapshotId> = new Set(),
+): Promise<void> {
+  const events = await eventsOf(store);
+  const before = await contentsOf(store);
+  const unreadable = snapshotsOf(events).filter(({ data }) => missing.has(data.snapshot))
+    .map(({ data }) => `SnapshotUnreadable at ${data.step}`);
+  for (const check of [verifyRun(store, RUN), replayRun({ store, device }, RUN, taskOf(small))]) {
+    const report = await leaksNothing(() => orThrow(check));
+    const problems = report.problems.map(({ type, step }) => `${type} at ${step}`);
+    assert.deepEqual(problems, unreadable, report.problems[0]?.message);
+    assert.equal(report.ok, unreadable.length === 0);
+    if (report.replay === undefined) continue;
+    const recomputed = events.filter((event) =>
+      isTrainingFact(event) ? !/^Run/.test(event.type) : event.type === "SnapshotTaken"
+    );
+    assert.ok(report.replay.compared >= recomputed.length, "an event was not compared");
+  }
+  assert.deepEqual(await contentsOf(store), before, "a check wrote to the store");
+}
+
+/** What a check must leave as it was. */
+async function contentsOf(store: Store) {
+  const { events } = await orThrow(store.log.read(RUN));
+  return { log: events.at(-1)?.digest, snapshots: await orThrow(store.snapshots.list()) };
+}
+
+async function eventsOf(store: Store): Promise<readonly RunEvent[]> {
+  const { events } = await orThrow(store.log.read(RUN));
+  return events.map(({ event }) => event);
+}
+
+function lines(events: readonly RunEvent[]): readonly string[] {
+  return events.map((event) => canonicalJson(encodeEvent(event)));
+}
+
+function snapshotsOf(events: readonly RunEvent[]): readonly SnapshotTaken[] {
+  return events.filter((event) => event.type === "SnapshotTaken");
+}
+
+/** The step that a place is at, given the uninterrupted run and the step of the interruption before. */
+function stepOf({ event, n, later }: Place, run: readonly RunEvent[], previous: number): number {
+  if (event === "Interruption") return previous + later;
+  const found = run.filter(({ type }) => type === event);
+  const steps = found.map(stepOfEvent);
+  return (steps[n % steps.length] ?? n % run.length) + later;
+}
+
+function stepOfEvent({ data }: RunEvent): number {
+  return "step" in data ? data.step : 0;
+}
+
+function stepOfNotice(notice: Notice): number {
+  return "step" in notice ? notice.step : 0;
+}

@@ -2,7 +2,7 @@ import * as E from "fp-ts/Either.js";
 import { foldIn, key } from "../core/rng_key.ts";
 import type { RunState } from "../core/run_state.ts";
 import { attempt, fail } from "../ports/attempt.ts";
-import { release } from "../train/ownership.ts";
+import { release, releaseOnThrow } from "../train/ownership.ts";
 import { tensorsOf, type TrainState } from "../train/train_state.ts";
 import type { RunError } from "./errors.ts";
 import type { Recorder } from "./recorder.ts";
@@ -21,24 +21,28 @@ export async function continueRun(
   const { env, run, plan, recorder } = loop;
   const snapshot = restored.state.step;
   const maxSteps = plan.config.steps.max;
-  env.reporter?.report({ type: "Resuming", run, snapshot, head: head.step, maxSteps });
+  releaseOnThrow(
+    tensorsOf(restored.state),
+    () => env.reporter?.report({ type: "Resuming", run, snapshot, head: head.step, maxSteps }),
+  );
   const stopped = () => options.stop?.aborted ?? false;
   const state = await takeSteps(loop, restored.state, head.step, stopped);
   if (state.step < head.step) {
     release(tensorsOf(state));
     return { run, status: "stopped", state: head };
   }
-  env.reporter?.report({
-    type: "Resumed",
-    run,
-    step: head.step,
-    epoch: head.cursor.epoch,
-    snapshot,
-    recomputed: head.step - snapshot,
-    compared: recorder.compared(),
-    history: head.step,
-    best: head.bestEvaluation ?? head.bestTrainLoss,
-  });
+  releaseOnThrow(tensorsOf(state), () =>
+    env.reporter?.report({
+      type: "Resumed",
+      run,
+      step: head.step,
+      epoch: head.cursor.epoch,
+      snapshot,
+      recomputed: head.step - snapshot,
+      compared: recorder.compared(),
+      history: head.step,
+      best: head.bestEvaluation ?? head.bestTrainLoss,
+    }));
   return await finishRun(loop, { ...restored, state }, options);
 }
 

@@ -20,6 +20,8 @@ export interface Recorder {
   readonly state: () => RunState;
   /** The recorded event that the next one is compared with; undefined at the head of the log. */
   readonly next: () => RunEvent | undefined;
+  /** Whether all that was recorded is compared and nothing can be appended. */
+  readonly ended: () => boolean;
   /** Events compared so far; all were equal. */
   readonly compared: () => number;
   /** Decides a command and compares or appends its events. Fails with Diverged or what `append` fails with. */
@@ -32,7 +34,7 @@ export interface RecorderStart {
   readonly state: RunState;
   /** Recorded events that are to be recomputed. */
   readonly pending: readonly RunEvent[];
-  /** Makes events durable; without it, nothing is appended, and what the log does not have is left out. */
+  /** Makes events durable. Without it nothing is appended: events beyond the log are let go. */
   readonly append?: (events: readonly RunEvent[]) => Promise<void>;
   /** Decided before the first append. */
   readonly onHead?: RunCommand;
@@ -81,12 +83,15 @@ export function recorderFrom({ state, pending, append, onHead }: RecorderStart):
     await add(events.slice(known.length));
   }
 
+  function next(): RunEvent | undefined {
+    skipMarks();
+    return pending[position];
+  }
+
   return {
     state: () => current,
-    next: () => {
-      skipMarks();
-      return pending[position];
-    },
+    next,
+    ended: () => append === undefined && next() === undefined,
     compared: () => compared,
     record,
   };

@@ -39,6 +39,7 @@ export async function takeSteps(
   const { env, plan, recorder } = loop;
   let state = start;
   try {
+    await comparePausedHere(loop, state);
     while (state.step < end && !stop()) {
       const { cursor } = recorder.state();
       const batches = await ofTask(state.step, () => nextBatches(plan, cursor));
@@ -63,7 +64,9 @@ export async function takeSteps(
         learningRate,
         recorded,
       });
+      if (recorder.ended()) return state;
       await evaluateIfDue(loop, state);
+      if (recorder.ended()) return state;
       await saveIfDue(loop, state);
     }
     return state;
@@ -134,14 +137,17 @@ async function evaluateIfDue(loop: Loop, state: TrainState): Promise<void> {
 }
 
 async function saveIfDue(loop: Loop, state: TrainState): Promise<void> {
-  const due = loop.plan.saveAt(state.step) ?? pausedHere(loop.recorder, state.step);
+  const due = loop.plan.saveAt(state.step);
   if (due !== undefined) await save(loop, state, due);
+  else await comparePausedHere(loop, state);
 }
 
 /** A snapshot that a pause took here once is compared like any other. */
-function pausedHere(recorder: Recorder, step: number): SnapshotReason | undefined {
-  const next = recorder.next();
-  return next?.type === "SnapshotTaken" && next.data.step === step ? next.data.reason : undefined;
+async function comparePausedHere(loop: Loop, state: TrainState): Promise<void> {
+  const next = loop.recorder.next();
+  if (next?.type === "SnapshotTaken" && next.data.step === state.step) {
+    await save(loop, state, next.data.reason);
+  }
 }
 
 /** Runs the user's code; what it throws is a failure of the task, with the step it happened after. */

@@ -19,7 +19,7 @@ export { type Forward, withGradient } from "./kernels/with_gradient.ts";
 export type { Batch, HostBatch, Loss } from "./loss.ts";
 export { type Optimizer, stateless, type UpdateContext } from "./optimizer.ts";
 export { optimizerOf } from "./optimizer_of.ts";
-export { release, scoped } from "./ownership.ts";
+export { release, releaseOnThrow, scoped } from "./ownership.ts";
 export { restoreTree } from "./restore.ts";
 export { scaleByLearningRate, sgd, trace } from "./sgd.ts";
 export { initialTrainState, tensorsOf, type TrainState } from "./train_state.ts";

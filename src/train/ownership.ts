@@ -18,3 +18,13 @@ export function release(previous: Tree, next?: Tree): void {
     if (!kept.has(leaf)) leaf.dispose();
   }
 }
+
+/** Runs `work` and frees the tree if it throws: for the moment before someone else takes it over. */
+export function releaseOnThrow<A>(tree: Tree, work: () => A): A {
+  try {
+    return work();
+  } catch (error) {
+    release(tree);
+    throw error;
+  }
+}

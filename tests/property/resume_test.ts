@@ -105,7 +105,7 @@ const interruptions = (maxLength: number) =>
 
 const seed = propertySeed();
 const decoys = smallTasks({ maxSteps: 2, maxMicroBatches: 1 });
-const tinyTasks = smallTasks({ models: ["line"], maxSteps: 4, maxMicroBatches: 2 });
+const tinyTasks = smallTasks({ maxSteps: 4, maxMicroBatches: 2 });
 const tinyDecoys = smallTasks({ models: ["line"], maxSteps: 1, maxMicroBatches: 1 });
 
 backendTest(
@@ -134,7 +134,7 @@ backendTest(
         interruptions(2),
         (small, decoy, list) => checkResume(device, small, decoy, list),
       ),
-      { seed, numRuns: 40 },
+      { seed, numRuns: 80 },
     ),
 );
 
@@ -149,7 +149,7 @@ backendTest(
         interruptions(1),
         (small, decoy, list) => checkResume(device, small, decoy, list),
       ),
-      { seed, numRuns: 20 },
+      { seed, numRuns: 24 },
     ),
 );
 

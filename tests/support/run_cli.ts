@@ -20,6 +20,8 @@ export interface CliResult {
 export interface Kill {
   readonly signal: "SIGKILL" | "SIGINT" | "SIGTERM";
   readonly when: number | RegExp | (() => boolean);
+  /** Milliseconds between the moment and the signal; none unless given. */
+  readonly delay?: number;
 }
 
 /** How the command is run. */
@@ -121,15 +123,20 @@ async function follow(
   const startedAt = performance.now();
   const waiting = [...kills];
   let since = startedAt;
+  let cameAt: number | undefined;
   let timedOut = false;
   while (!ended) {
     await Promise.race([status, new Promise((resolve) => setTimeout(resolve, LOOK_EVERY))]);
     await onLook(printed.stdout + printed.stderr);
     const [kill] = waiting;
-    if (kill !== undefined && hasCome(kill, performance.now() - since, printed)) {
-      send(child, kill.signal);
-      waiting.shift();
-      since = performance.now();
+    if (kill !== undefined) {
+      if (hasCome(kill, performance.now() - since, printed)) cameAt ??= performance.now();
+      if (cameAt !== undefined && performance.now() - cameAt >= (kill.delay ?? 0)) {
+        send(child, kill.signal);
+        waiting.shift();
+        since = performance.now();
+        cameAt = undefined;
+      }
     }
     if (performance.now() - startedAt > timeout && !timedOut) {
       timedOut = true;

@@ -15,7 +15,7 @@ export const mobyGpt: Recipe = {
   name: "moby-gpt",
   description: "a small GPT on the bytes of Moby-Dick (two minutes on two cores)",
   config: mergeConfig(defaultConfig, {
-    steps: { max: 800 },
+    steps: { max: 600 },
     batch: { size: 16, micro: 16 },
     optimizer: { learningRate: 3e-3, weightDecay: 0.1, beta2: 0.99 },
     schedule: { name: "cosine", warmupSteps: 30, factor: 0.1 },

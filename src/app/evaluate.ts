@@ -31,8 +31,8 @@ export async function evaluate(
     const samples = Array.from({ length: size }, (_, index) => number * size + index);
     const batch = await evaluation.data.at(samples);
     const loss = scoped(() => evaluation.loss(params, batchToDevice(batch)));
-    sum += (await device.read(loss)).data[0]!;
-    release(loss);
+    const { data } = await device.read(loss).finally(() => release(loss));
+    sum += data[0]!;
   }
   return { loss: sum / batches, samples: batches * size };
 }

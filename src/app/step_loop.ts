@@ -5,11 +5,12 @@ import { advance, type DataCursor, samplesAt } from "../core/data_cursor.ts";
 import type { SnapshotReason, StepTaken } from "../core/event.ts";
 import type { RunId } from "../core/run_id.ts";
 import { type Await, fail } from "../ports/attempt.ts";
+import type { Device } from "../ports/device.ts";
 import type { RunEnv } from "../ports/run_env.ts";
 import type { HostBatch } from "../train/loss.ts";
 import { release } from "../train/ownership.ts";
 import { tensorsOf, type TrainState } from "../train/train_state.ts";
-import { trainStep } from "../train/train_step.ts";
+import { type DeviceMetrics, trainStep } from "../train/train_step.ts";
 import type { RunError } from "./errors.ts";
 import { evaluate } from "./evaluate.ts";
 import type { Plan } from "./plan.ts";
@@ -46,21 +47,17 @@ export async function takeSteps(
       const next = await ofTask(state.step, () => trainStep(plan.training, state, batches));
       release(tensorsOf(state), tensorsOf(next.state));
       state = next.state;
-      const { values, learningRate } = next.metrics;
-      const read = await env.device.read(values);
-      release(values);
-      const [loss, gradNorm] = read.data as Float32Array;
-      const data = { ...stepData(plan, cursor, batches), loss: loss!, gradNorm: gradNorm! };
+      const metrics = await readMetrics(env.device, next.metrics);
       const recorded = recorder.next() === undefined;
-      await recorder.record({
-        type: "RecordStep",
-        data: { step: state.step, learningRate, ...data },
-      });
+      const data = { step: state.step, ...stepData(plan, cursor, batches), ...metrics };
+      await recorder.record({ type: "RecordStep", data });
+      const { loss, learningRate } = metrics;
+      const maxSteps = plan.config.steps.max;
       env.reporter?.report({
         type: "Step",
         step: state.step,
-        maxSteps: plan.config.steps.max,
-        loss: loss!,
+        maxSteps,
+        loss,
         learningRate,
         recorded,
       });
@@ -114,6 +111,15 @@ async function nextBatches(
     batches.push(await task.data.at(numbers.slice(from, from + micro)));
   }
   return batches;
+}
+
+/** Reads the metrics of a step back and frees them. */
+async function readMetrics(
+  device: Device,
+  { values, learningRate }: DeviceMetrics,
+): Promise<Pick<StepTaken["data"], "loss" | "gradNorm" | "learningRate">> {
+  const { data } = await device.read(values).finally(() => release(values));
+  return { loss: data[0]!, gradNorm: data[1]!, learningRate };
 }
 
 function stepData(

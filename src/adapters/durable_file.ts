@@ -17,12 +17,20 @@ export async function syncDirectory(path: string): Promise<void> {
 /** Makes a directory and the missing ones above it, each durable in the one above. */
 export async function makeDirectory(path: string): Promise<void> {
   try {
+    await makeInDirectory(path);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) throw error;
+    await makeDirectory(dirname(path));
+    await makeInDirectory(path);
+  }
+}
+
+async function makeInDirectory(path: string): Promise<void> {
+  try {
     await Deno.mkdir(path);
   } catch (error) {
     if (error instanceof Deno.errors.AlreadyExists) return;
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-    await makeDirectory(dirname(path));
-    return await makeDirectory(path);
+    throw error;
   }
   await syncDirectory(dirname(path));
 }

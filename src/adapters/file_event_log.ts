@@ -8,6 +8,7 @@ import { parseRunId, type RunId } from "../core/run_id.ts";
 import { fail } from "../ports/attempt.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { EventLog, LogContents, LogError, LogWriter, TornTail } from "../ports/event_log.ts";
+import { entriesIn } from "./directory_entries.ts";
 import { makeDirectory, syncDirectory, writeAll } from "./durable_file.ts";
 import { readSegments, type Segment } from "./log_segment.ts";
 import { type RunLock, takeLock } from "./run_lock.ts";
@@ -17,6 +18,7 @@ import { guarded } from "./system_error.ts";
 const FIRST_SEGMENT = "00000000.jsonl";
 const SEGMENT = /^[0-9]{8}\.jsonl$/;
 const ARCHIVE = ".archive";
+const LINE_BREAK = 10;
 
 /**
  * The event log in files, in the layout of docs/format.md.
@@ -45,11 +47,11 @@ export function fileEventLog(root: string, clock: Clock = systemClock): EventLog
         const directory = directoryOf(root, run);
         const lock = await lockRun(directory, run, clock);
         try {
-          const name = `${ARCHIVE}/${run}-${clock.now().replaceAll(/[:.]/g, "-")}`;
-          await makeDirectory(`${root}/${ARCHIVE}`);
-          await Deno.rename(directory, `${root}/${name}`);
+          const place = await makeArchive(root, clock);
+          await Deno.rename(directory, `${root}/${place}/${run}`);
+          await syncDirectory(`${root}/${place}`);
           await syncDirectory(root);
-          return name;
+          return `${place}/${run}`;
         } finally {
           lock.release();
         }
@@ -59,10 +61,34 @@ export function fileEventLog(root: string, clock: Clock = systemClock): EventLog
 
 async function listRuns(root: string): Promise<readonly RunId[]> {
   const runs: RunId[] = [];
-  for (const name of await namesIn(root)) {
-    if (E.isRight(parseRunId(name)) && (await segmentsOf(root, name)).length > 0) runs.push(name);
+  for (const { name, isDirectory } of await entriesIn(root)) {
+    if (isDirectory && E.isRight(parseRunId(name)) && await hasEvent(root, name)) runs.push(name);
   }
   return runs.sort();
+}
+
+/** Whether a run's log has one whole line: without it nothing was ever acknowledged. */
+async function hasEvent(root: string, run: RunId): Promise<boolean> {
+  const [first] = await segmentsOf(root, run);
+  if (first === undefined) return false;
+  using file = await Deno.open(`${logOf(root, run)}/${first}`);
+  const chunk = new Uint8Array(4096);
+  for (;;) {
+    const count = await file.read(chunk);
+    if (count === null) return false;
+    if (chunk.subarray(0, count).includes(LINE_BREAK)) return true;
+  }
+}
+
+/** Makes a new directory for an archived run, named after the time. */
+async function makeArchive(root: string, clock: Clock): Promise<string> {
+  await makeDirectory(`${root}/${ARCHIVE}`);
+  const taken = (await entriesIn(`${root}/${ARCHIVE}`)).map(({ name }) => name);
+  const time = clock.now().replaceAll(/[:.]/g, "-");
+  let name = time;
+  for (let number = 2; taken.includes(name); number++) name = `${time}-${number}`;
+  await makeDirectory(`${root}/${ARCHIVE}/${name}`);
+  return `${ARCHIVE}/${name}`;
 }
 
 async function readLog(root: string, run: RunId): Promise<LogContents> {
@@ -93,6 +119,7 @@ async function openWriter(
   const session = (contents.events.at(-1)?.session ?? 0) + 1;
   let last = contents.events.at(-1);
   let broken = false;
+  let closed = false;
 
   async function append(
     events: readonly RunEvent[],
@@ -102,10 +129,12 @@ async function openWriter(
     if (actual !== expectedVersion) {
       return fail({ type: "VersionConflict", run, expected: expectedVersion, actual });
     }
-    if (broken) {
-      const reason = "an earlier append failed: open the run again";
+    if (broken || closed) {
+      const before = closed ? "the log was closed" : "an earlier append failed";
+      const reason = `${before}: open the run again`;
       return fail({ type: "LogUnavailable", action: "append to the log", place: path, reason });
     }
+    if (events.length === 0) return [];
     broken = true; // until the bytes are durable, nobody knows what the file holds
     file ??= await openSegment(path, undefined);
     const stamp = { recordedAt: clock.now(), session };
@@ -125,8 +154,11 @@ async function openWriter(
       guardedLog("append to the log", path, () => append(events, expectedVersion)),
     close: () =>
       guardedLog("close the log", path, () => {
-        file?.close();
-        lock.release();
+        if (!closed) {
+          file?.close();
+          lock.release();
+        }
+        closed = true;
         return Promise.resolve();
       }),
   };
@@ -145,17 +177,8 @@ async function openSegment(path: string, torn: TornTail | undefined): Promise<De
 }
 
 async function segmentsOf(root: string, run: RunId): Promise<readonly string[]> {
-  return (await namesIn(logOf(root, run))).filter((name) => SEGMENT.test(name)).sort();
-}
-
-/** The names in a directory; none where there is no directory. */
-async function namesIn(path: string): Promise<readonly string[]> {
-  try {
-    return (await Array.fromAsync(Deno.readDir(path))).map(({ name }) => name);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return [];
-    throw error;
-  }
+  const names = (await entriesIn(logOf(root, run))).map(({ name }) => name);
+  return names.filter((name) => SEGMENT.test(name)).sort();
 }
 
 /** File work whose failure says what could not be done, and where. */

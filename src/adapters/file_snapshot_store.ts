@@ -9,7 +9,10 @@ import type { Snapshot, SnapshotId, SnapshotManifest } from "../core/snapshot.ts
 import { fail } from "../ports/attempt.ts";
 import type { SnapshotError, SnapshotStore, StoredSnapshot } from "../ports/snapshot_store.ts";
 import { makeDirectory, writeOnce } from "./durable_file.ts";
+import { entriesIn } from "./directory_entries.ts";
 import { guarded, isSystemError } from "./system_error.ts";
+
+const OPENING_BRACE = 0x7b;
 
 /**
  * Snapshots in files, in the layout of docs/format.md: content-addressed objects that all runs of
@@ -102,26 +105,25 @@ async function get(root: string, id: SnapshotId): Promise<Snapshot> {
   return E.isRight(snapshot) ? snapshot.right : damaged(id, objectPath(root, id), snapshot.left);
 }
 
+/** Objects that begin with `{` are manifests: a safetensors file begins with a multiple of 8. */
 async function list(root: string): Promise<readonly SnapshotId[]> {
-  const ids = new Set<SnapshotId>();
-  for (const run of await directoriesIn(root)) {
-    if (E.isLeft(parseRunId(run))) continue;
-    for (const checkpoint of await directoriesIn(`${root}/${run}/checkpoints`)) {
-      const bytes = await readIfThere(`${root}/${run}/checkpoints/${checkpoint}/manifest.json`);
-      if (bytes !== undefined) ids.add(sha256(bytes));
+  const ids: SnapshotId[] = [];
+  for (const { name, isDirectory } of await entriesIn(`${root}/objects`)) {
+    if (!isDirectory) continue;
+    for (const { name: digest } of await entriesIn(`${root}/objects/${name}`)) {
+      if (isDigest(digest) && await isManifest(root, digest)) ids.push(digest);
     }
   }
-  return [...ids].sort();
+  return ids.sort();
 }
 
-async function directoriesIn(path: string): Promise<readonly string[]> {
-  try {
-    const entries = await Array.fromAsync(Deno.readDir(path));
-    return entries.filter((entry) => entry.isDirectory).map(({ name }) => name);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return [];
-    throw error;
-  }
+async function isManifest(root: string, digest: Digest): Promise<boolean> {
+  const path = objectPath(root, digest);
+  using file = await Deno.open(path);
+  const first = new Uint8Array(1);
+  if (await file.read(first) === null || first[0] !== OPENING_BRACE) return false;
+  const bytes = await Deno.readFile(path);
+  return sha256(bytes) === digest && E.isRight(decodeManifest(bytes));
 }
 
 async function readIfThere(path: string): Promise<Uint8Array | undefined> {

@@ -10,6 +10,7 @@ import { systemClock } from "./system_clock.ts";
 export function memoryEventLog(clock: Clock = systemClock): EventLog {
   const streams = new Map<RunId, RecordedEvent[]>();
   const held = new Set<RunId>();
+  const archived: (readonly RecordedEvent[])[] = [];
   return {
     runs: () => TE.fromIO(() => [...streams.keys()].sort()),
     read: (run) => TE.fromIO(() => ({ events: [...streams.get(run) ?? []] })),
@@ -20,11 +21,9 @@ export function memoryEventLog(clock: Clock = systemClock): EventLog {
     },
     archive: (run) => async () => {
       if (held.has(run)) return TE.left(locked(run))();
-      const name = `${run}-${streams.size}`;
-      const events = streams.get(run);
-      if (events !== undefined) streams.set(name, events);
+      archived.push(streams.get(run) ?? []);
       streams.delete(run);
-      return await TE.right(name)();
+      return await TE.right(`archive/${archived.length}/${run}`)();
     },
   };
 }
@@ -37,9 +36,11 @@ function writer(
 ): LogWriter {
   const opened = [...streams.get(run) ?? []];
   const session = (opened.at(-1)?.session ?? 0) + 1;
+  let closed = false;
   return {
     contents: { events: opened },
     append: (events, expectedVersion) => async () => {
+      if (closed) return TE.left(closedWriter(run))();
       const stream = streams.get(run) ?? [];
       if (stream.length !== expectedVersion) {
         const actual = stream.length;
@@ -53,11 +54,20 @@ function writer(
         recorded.push(seal(recorded.at(-1) ?? stream.at(-1), event, stamp));
       }
       stream.push(...recorded);
-      streams.set(run, stream);
+      if (stream.length > 0) streams.set(run, stream);
       return await TE.right(recorded)();
     },
-    close: () => TE.fromIO(() => void held.delete(run)),
+    close: () =>
+      TE.fromIO(() => {
+        if (!closed) held.delete(run);
+        closed = true;
+      }),
   };
+}
+
+function closedWriter(run: RunId): LogError {
+  const reason = "the log was closed: open the run again";
+  return { type: "LogUnavailable", action: "append to the log", place: run, reason };
 }
 
 function locked(run: RunId): LogError {

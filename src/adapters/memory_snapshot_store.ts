@@ -19,7 +19,8 @@ export function memorySnapshotStore(): SnapshotStore {
     get: (id) => () => {
       const entry = packed.get(id);
       if (entry === undefined) return Promise.resolve(missing(id));
-      const snapshot = unpackSnapshot(entry.manifest, entry.files);
+      const copies = [...entry.files].map(([group, bytes]) => [group, bytes.slice()] as const);
+      const snapshot = unpackSnapshot(entry.manifest, new Map(copies));
       return Promise.resolve(
         E.mapLeft((reason: string) =>
           ({ type: "SnapshotDamaged", id, place: PLACE, reason }) as const

@@ -65,13 +65,16 @@ export function recorderFrom({ state, pending, append, onHead }: RecorderStart):
     current = events.reduce(evolve, current);
   }
 
+  async function openAtHead(): Promise<void> {
+    if (opening === undefined || position < pending.length) return;
+    const events = decided(opening);
+    opening = undefined;
+    await add(events);
+  }
+
   async function record(command: RunCommand): Promise<void> {
     skipMarks();
-    if (position === pending.length && opening !== undefined) {
-      const events = decided(opening);
-      opening = undefined;
-      await add(events);
-    }
+    await openAtHead();
     const events = decided(command);
     const known = events.slice(0, pending.length - position);
     for (const event of known) {
@@ -80,6 +83,8 @@ export function recorderFrom({ state, pending, append, onHead }: RecorderStart):
       position++;
       compared++;
     }
+    if (known.length === events.length) return;
+    await openAtHead();
     await add(events.slice(known.length));
   }
 

@@ -1,6 +1,5 @@
 import * as E from "fp-ts/Either.js";
 import * as t from "io-ts";
-import { PathReporter } from "io-ts/PathReporter";
 import type { DataCursor } from "../core/data_cursor.ts";
 import { type Digest, isDigest } from "../core/digest.ts";
 import { decodeNumber } from "./float_codec.ts";
@@ -59,7 +58,7 @@ export function object<P extends Record<string, t.Decoder<unknown, unknown>>>(
       const unknown = Object.keys(value as object).find((name) => !Object.hasOwn(members, name));
       return unknown === undefined
         ? decoded
-        : t.failure(value, context, `Unknown member "${unknown}"`);
+        : t.failure(value, context, `expected no other member than ${names}, found "${unknown}"`);
     },
     (value) => value,
   );
@@ -73,6 +72,13 @@ type Members<P> = {
 export function decode<A>(codec: t.Decoder<unknown, A>, value: unknown): E.Either<string, A> {
   const decoded = codec.decode(value);
   if (E.isRight(decoded)) return decoded;
-  const [report] = PathReporter.report(decoded as E.Either<t.Errors, never>);
-  return E.left((report ?? "no report").slice(0, 300));
+  return E.left(describe(decoded.left[0]!));
+}
+
+function describe({ context, value, message }: t.ValidationError): string {
+  const path = context.map(({ key }) => key).filter((key) => key !== "").join(".");
+  const place = path === "" ? "" : ` at "${path}"`;
+  const expected = context.at(-1)?.type.name ?? "another value";
+  const found = value === undefined ? "nothing" : JSON.stringify(value) ?? typeof value;
+  return message ?? `expected ${expected}${place}, found ${found.slice(0, 100)}`;
 }

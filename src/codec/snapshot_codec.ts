@@ -23,11 +23,20 @@ export interface PackedSnapshot {
   readonly files: ReadonlyMap<string, Uint8Array>;
 }
 
-/** Packs a snapshot. Equal snapshots give equal bytes and so equal ids. Borrows the tensors. */
+const GROUP = /^[a-z][a-z0-9_]*$/;
+
+/**
+ * Packs a snapshot. Equal snapshots give equal bytes and so equal ids. Borrows the tensors.
+ *
+ * Throws a TypeError for a group whose name could not be a file's: small letters, digits and `_`.
+ */
 export function packSnapshot(snapshot: Snapshot): PackedSnapshot {
   const files = new Map<string, Uint8Array>();
   const refs: Record<string, FileRef> = {};
   for (const [group, tensors] of Object.entries(snapshot.groups)) {
+    if (!GROUP.test(group)) {
+      throw new TypeError(`Expected a group such as "model", found "${group}"`);
+    }
     const bytes = encodeSafetensors(tensors, { format: "pt" });
     files.set(group, bytes);
     refs[group] = { digest: sha256(bytes), bytes: bytes.length };

@@ -283,9 +283,9 @@ Deno.test("fileSnapshotStore() writes nothing outside its directory, whatever a 
     const hostile: Snapshot = { ...smallSnapshot, groups: { [group]: new Map() } };
     await files.store.put("a", hostile)().catch(() => undefined);
   }
-  assert.deepEqual(namesIn(files.parent), ["runs"]);
+  assert.ok(namesIn(files.parent).every((name) => name === "runs"));
   const view = existing(`${files.root}/a/checkpoints`);
-  assert.deepEqual(view.filter((name) => !name.startsWith("step-")), []);
+  assert.ok(view.every((name) => name.startsWith("step-")), view.join());
 });
 
 const smallSnapshot = snapshotOf(3, {

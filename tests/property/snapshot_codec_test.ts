@@ -171,7 +171,10 @@ Deno.test("unpackSnapshot() finds leaves that were exchanged, and a forged file 
   const { files, leaves } = packed.manifest;
   const [a, b] = ["model/h.0.bias", "model/h.0.weight"] as const;
   const exchanged = { ...leaves, [a]: leaves[b]!, [b]: leaves[a]! };
-  assert.equal(left(reopened(packed, { leaves: exchanged })), `tensor "${a}" is not the manifest's`);
+  assert.equal(
+    left(reopened(packed, { leaves: exchanged })),
+    `tensor "${a}" is not the manifest's`,
+  );
 
   const scale = tensorOf("float32", [], [0]);
   const forged = packSnapshot(withTensor(goldenSnapshot, "optimizer", "scale", scale));
@@ -234,7 +237,10 @@ Deno.test("stateDigest(), leafDigests() and batchDigest() are digests of digests
   const a = tensorOf("int32", [1], [1]);
   const b = tensorOf("int32", [1], [2]);
   const [da, db] = [tensorDigest(a), tensorDigest(b)];
-  const leaves = leafDigests({ optimizer: new Map([["b", b]]), model: new Map([["z", b], ["a", a]]) });
+  const leaves = leafDigests({
+    optimizer: new Map([["b", b]]),
+    model: new Map([["z", b], ["a", a]]),
+  });
   assert.deepEqual(Object.entries(leaves), [
     ["model/a", da],
     ["model/z", db],

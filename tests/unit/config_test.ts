@@ -81,7 +81,9 @@ Deno.test("assign() refuses a setting that is not there, and names those near it
   };
   assert.deepEqual(near("optimizer.learningrte"), ["optimizer.learningRate"]);
   assert.deepEqual(near("sede"), ["seed"]);
-  for (const path of ["optimizer", "model", "model.__proto__", "toString", "model.heads.x", "a.b.c"]) {
+  for (
+    const path of ["optimizer", "model", "model.__proto__", "toString", "model.heads.x", "a.b.c"]
+  ) {
     near(path);
   }
 });
@@ -197,7 +199,9 @@ Deno.test("checkConfig() refuses what breaks a rule: path, what was expected, wh
 
 Deno.test("checkConfig() refuses a batch size that is no whole number", () => {
   for (const size of [0.5, NaN, Infinity]) {
-    const error = checked(mergeConfig(defaultConfig, { batch: { size, micro: 1 } })) as SettingError;
+    const error = checked(
+      mergeConfig(defaultConfig, { batch: { size, micro: 1 } }),
+    ) as SettingError;
     assert.equal(error.type, "BadSetting");
     // Which of the two is named is left open: neither divides the other.
     assert.ok(error.type === "BadSetting" && error.path.startsWith("batch."));

@@ -147,7 +147,10 @@ function after(events: readonly RunEvent[]): RunState {
 
 function stepTaken(step: number, loss: number, cursor = { epoch: 0, index: step }): RunEvent {
   const batch = "b".repeat(64);
-  return { type: "StepTaken", data: { step, ...cursor, batch, loss, gradNorm: 1, learningRate: 1 } };
+  return {
+    type: "StepTaken",
+    data: { step, ...cursor, batch, loss, gradNorm: 1, learningRate: 1 },
+  };
 }
 
 function evaluated(step: number, loss: number): RunEvent {

@@ -45,7 +45,9 @@ Deno.test("historyFlaw() finds an event of another step than the run was at, of 
 });
 
 Deno.test("historyFlaw() finds any step that was taken out of a history or exchanged with another", () => {
-  const steps = goldenEvents.flatMap(({ type }, position) => type === "StepTaken" ? [position] : []);
+  const steps = goldenEvents.flatMap(({ type }, position) =>
+    type === "StepTaken" ? [position] : []
+  );
   const place = fc.constantFrom(...steps);
   fc.assert(fc.property(place, place, (a, b) => {
     const events = [...goldenEvents];

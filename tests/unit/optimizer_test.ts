@@ -175,7 +175,9 @@ backendTest(
     const [params, gradients] = [treeOf(PARAMS), treeOf(GRADIENTS[0]!)];
     const optimizer = trace(0.9);
     const state = optimizer.init(params);
-    const result = optimizer.update(gradients, state, params, { step: 0, learningRate: 1 });
+    const result = scoped(() =>
+      optimizer.update(gradients, state, params, { step: 0, learningRate: 1 })
+    );
     assert.deepEqual(await valuesOf(result.updates as TensorTree), float32(GRADIENTS[0]!));
     assert.deepEqual(await valuesOf(result.state as TensorTree), float32(GRADIENTS[0]!));
     tf.dispose([params, gradients, state, result.state] as tf.TensorContainer);

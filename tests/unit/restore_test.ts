@@ -7,94 +7,110 @@ import { restoreTree } from "../../src/train/restore.ts";
 import { leavesOf, type Tree } from "../../src/train/tree.ts";
 import { backendTest } from "../support/backends.ts";
 
-backendTest("cpu", "restoreTree() gives the template's structure the saved bits", async (device) => {
-  const template = initial();
-  const restored = restoreTree(template, saved());
-  assert.ok(E.isRight(restored));
-  assert.ok(Array.isArray(restored.right.layers));
-  for (const [path, leaf] of leavesOf(restored.right)) {
-    const { dtype, shape, data } = saved().get(path)!;
-    const found = await device.read(leaf);
-    assert.deepEqual([found.dtype, found.shape], [dtype, shape], path);
-    assert.deepEqual(bytesOf(found), bytesOf({ dtype, shape, data }), path);
-  }
-  assert.equal(leavesOf(restored.right).length, saved().size);
-  release(template);
-  release(restored.right);
-});
+backendTest(
+  "cpu",
+  "restoreTree() gives the template's structure the saved bits",
+  async (device) => {
+    const template = initial();
+    const restored = restoreTree(template, saved());
+    assert.ok(E.isRight(restored));
+    assert.ok(Array.isArray(restored.right.layers));
+    for (const [path, leaf] of leavesOf(restored.right)) {
+      const { dtype, shape, data } = saved().get(path)!;
+      const found = await device.read(leaf);
+      assert.deepEqual([found.dtype, found.shape], [dtype, shape], path);
+      assert.deepEqual(bytesOf(found), bytesOf({ dtype, shape, data }), path);
+    }
+    assert.equal(leavesOf(restored.right).length, saved().size);
+    release(template);
+    release(restored.right);
+  },
+);
 
-backendTest("cpu", "restoreTree() matches by path, whatever order the tensors come in", async (device) => {
-  const template = initial();
-  const restored = restoreTree(template, new Map([...saved()].reverse()));
-  assert.ok(E.isRight(restored));
-  // Two leaves of one shape and type: by position they would change places.
-  assert.deepEqual((await device.read(restored.right.layers[0]!)).data, Float32Array.of(1, 2));
-  assert.deepEqual((await device.read(restored.right.layers[1]!)).data, Float32Array.of(3, 4));
-  release(template);
-  release(restored.right);
-});
+backendTest(
+  "cpu",
+  "restoreTree() matches by path, whatever order the tensors come in",
+  async (device) => {
+    const template = initial();
+    const restored = restoreTree(template, new Map([...saved()].reverse()));
+    assert.ok(E.isRight(restored));
+    // Two leaves of one shape and type: by position they would change places.
+    assert.deepEqual((await device.read(restored.right.layers[0]!)).data, Float32Array.of(1, 2));
+    assert.deepEqual((await device.read(restored.right.layers[1]!)).data, Float32Array.of(3, 4));
+    release(template);
+    release(restored.right);
+  },
+);
 
-backendTest("cpu", "restoreTree() matches arrays of more than ten elements by index", async (device) => {
-  const template = Array.from({ length: 12 }, () => tf.zeros([1]));
-  const tensors = new Map(
-    template.map((_, index) => [String(index), float([1], [index])] as const),
-  );
-  const restored = restoreTree(template, tensors);
-  assert.ok(E.isRight(restored));
-  for (const [index, leaf] of restored.right.entries()) {
-    assert.deepEqual((await device.read(leaf)).data, Float32Array.of(index));
-  }
-  release(template);
-  release(restored.right);
-});
+backendTest(
+  "cpu",
+  "restoreTree() matches arrays of more than ten elements by index",
+  async (device) => {
+    const template = Array.from({ length: 12 }, () => tf.zeros([1]));
+    const tensors = new Map(
+      template.map((_, index) => [String(index), float([1], [index])] as const),
+    );
+    const restored = restoreTree(template, tensors);
+    assert.ok(E.isRight(restored));
+    for (const [index, leaf] of restored.right.entries()) {
+      assert.deepEqual((await device.read(leaf)).data, Float32Array.of(index));
+    }
+    release(template);
+    release(restored.right);
+  },
+);
 
-backendTest("cpu", "restoreTree() refuses every mismatch, says which, and leaves no tensor behind", () => {
-  const template = initial();
-  const cases: readonly (readonly [
-    change: (tensors: Map<string, HostTensor>) => void,
-    reason: string,
-  ])[] = [
-    [(m) => m.delete("layers.1"), 'expected a tensor "layers.1", found none'],
-    [(m) => m.clear(), 'expected a tensor "count", found none'],
-    [(m) => m.set("extra", float([], [0])), 'expected 5 tensors, found also "extra"'],
-    [(m) => m.set("layers.2", float([2], [5, 6])), 'expected 5 tensors, found also "layers.2"'],
-    [(m) => m.set("", float([], [0])), 'expected 5 tensors, found also ""'],
-    [
-      (m) => {
-        m.set("layers.one", m.get("layers.1")!);
-        m.delete("layers.1");
-      },
-      'expected a tensor "layers.1", found none',
-    ],
-    [
-      (m) => m.set("matrix", float([3, 2], [1, 2, 3, 4, 5, 6])),
-      'expected "matrix" to be float32[2,3], found float32[3,2]',
-    ],
-    [
-      (m) => m.set("matrix", float([6], [1, 2, 3, 4, 5, 6])),
-      'expected "matrix" to be float32[2,3], found float32[6]',
-    ],
-    [
-      (m) => m.set("matrix", float([2, 3, 1], [1, 2, 3, 4, 5, 6])),
-      'expected "matrix" to be float32[2,3], found float32[2,3,1]',
-    ],
-    [
-      (m) => m.set("scalar", float([1], [7])),
-      'expected "scalar" to be float32[], found float32[1]',
-    ],
-    [
-      (m) => m.set("layers.0", int([2], [1, 2])),
-      'expected "layers.0" to be float32[2], found int32[2]',
-    ],
-    [(m) => m.set("count", float([1], [3])), 'expected "count" to be int32[1], found float32[1]'],
-  ];
-  for (const [change, reason] of cases) {
-    const tensors = saved();
-    change(tensors);
-    assert.deepEqual(restoreTree<Tree>(template, tensors), E.left(reason));
-  }
-  release(template);
-});
+backendTest(
+  "cpu",
+  "restoreTree() refuses every mismatch, says which, and leaves no tensor behind",
+  () => {
+    const template = initial();
+    const cases: readonly (readonly [
+      change: (tensors: Map<string, HostTensor>) => void,
+      reason: string,
+    ])[] = [
+      [(m) => m.delete("layers.1"), 'expected a tensor "layers.1", found none'],
+      [(m) => m.clear(), 'expected a tensor "count", found none'],
+      [(m) => m.set("extra", float([], [0])), 'expected 5 tensors, found also "extra"'],
+      [(m) => m.set("layers.2", float([2], [5, 6])), 'expected 5 tensors, found also "layers.2"'],
+      [(m) => m.set("", float([], [0])), 'expected 5 tensors, found also ""'],
+      [
+        (m) => {
+          m.set("layers.one", m.get("layers.1")!);
+          m.delete("layers.1");
+        },
+        'expected a tensor "layers.1", found none',
+      ],
+      [
+        (m) => m.set("matrix", float([3, 2], [1, 2, 3, 4, 5, 6])),
+        'expected "matrix" to be float32[2,3], found float32[3,2]',
+      ],
+      [
+        (m) => m.set("matrix", float([6], [1, 2, 3, 4, 5, 6])),
+        'expected "matrix" to be float32[2,3], found float32[6]',
+      ],
+      [
+        (m) => m.set("matrix", float([2, 3, 1], [1, 2, 3, 4, 5, 6])),
+        'expected "matrix" to be float32[2,3], found float32[2,3,1]',
+      ],
+      [
+        (m) => m.set("scalar", float([1], [7])),
+        'expected "scalar" to be float32[], found float32[1]',
+      ],
+      [
+        (m) => m.set("layers.0", int([2], [1, 2])),
+        'expected "layers.0" to be float32[2], found int32[2]',
+      ],
+      [(m) => m.set("count", float([1], [3])), 'expected "count" to be int32[1], found float32[1]'],
+    ];
+    for (const [change, reason] of cases) {
+      const tensors = saved();
+      change(tensors);
+      assert.deepEqual(restoreTree<Tree>(template, tensors), E.left(reason));
+    }
+    release(template);
+  },
+);
 
 backendTest("cpu", "restoreTree() borrows its template, and the result is the caller's own", () => {
   const template = initial();

@@ -31,7 +31,10 @@ Deno.test("parseRunId() refuses what is no plain name, and says what it expected
 
 Deno.test("parseRunId() keeps the store's own names, in any case, and a dot at the end", () => {
   for (const found of ["objects", "OBJECTS", "Objects", "a.", "1.2.", "objects."]) {
-    assert.deepEqual(parseRunId(found), E.left({ type: "BadRunId", found, reason: RESERVED_REASON }));
+    assert.deepEqual(
+      parseRunId(found),
+      E.left({ type: "BadRunId", found, reason: RESERVED_REASON }),
+    );
   }
   for (const text of ["objects1", "my-objects", "object"]) assert.ok(E.isRight(parseRunId(text)));
 });

@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers";
 import * as tf from "@tensorflow/tfjs";
 import type { TaskEither } from "fp-ts/TaskEither.js";
 import type { Environment } from "../core/environment.ts";
@@ -122,11 +123,16 @@ function environmentOf(backend: string, adapter: string): Environment {
   };
 }
 
+/**
+ * Reads in a later turn of the event loop: steps on wasm only ever wait for what is there already, and
+ * no signal, timer or message would have its turn.
+ */
 async function read(tensor: tf.Tensor): Promise<HostTensor> {
   const { dtype, shape } = tensor;
   if (dtype !== "float32" && dtype !== "int32") {
     throw new TypeError(`Expected a float32 or int32 tensor to read, found ${dtype}`);
   }
+  await new Promise((resolve) => setImmediate(resolve));
   const data = await tensor.data<"float32" | "int32">();
   return { dtype, shape, data: data.slice() }; // the cpu backend gives its own array
 }

@@ -1,6 +1,7 @@
 import { fileStore } from "../adapters/file_store.ts";
 import { readRun } from "../app/read_run.ts";
 import { settings } from "../core/config_path.ts";
+import { nearest } from "../core/nearest.ts";
 import type { RunId } from "../core/run_id.ts";
 import type { RunState } from "../core/run_state.ts";
 import type { Store } from "../ports/store.ts";
@@ -59,7 +60,7 @@ async function choose(
   const runs = await orExit(store.log.runs());
   if (!runs.includes(wanted)) {
     if (args.resume === "must") {
-      throw new RunFailure({ type: "RunMissing", run: wanted, near: runs });
+      throw new RunFailure({ type: "RunMissing", run: wanted, near: nearest(wanted, runs) });
     }
     return { id: wanted, state: undefined };
   }

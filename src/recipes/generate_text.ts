@@ -27,7 +27,12 @@ export async function generateText(
     release(logits);
     bytes.push(choose(data, draw));
   }
-  return new TextDecoder().decode(Uint8Array.from(bytes));
+  return printable(new TextDecoder().decode(Uint8Array.from(bytes)));
+}
+
+/** A young model writes control characters too, which a terminal would obey. */
+function printable(text: string): string {
+  return text.replaceAll(/[^\P{Cc}\n\t]/gu, "\u{fffd}");
 }
 
 /** The token at which the cumulative probability passes `draw`. */

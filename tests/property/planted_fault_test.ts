@@ -132,6 +132,36 @@ backendTest(
   },
 );
 
+backendTest("cpu", "a snapshot that a pause took is compared like any other", async (device) => {
+  const store = memoryStore();
+  const forging = writing(
+    store,
+    6,
+    (snapshot) => withChanged(snapshot, "optimizer", "1.0.mu.0.bias"),
+  );
+  const env = { store: forging, device };
+  await orThrow(trainRun(env, RUN, soundTask(), { until: 6 }));
+  const { message } = await expectFlawedReplay(device, store, soundTask(), 6);
+  assert.match(message, /Tensors that differ: optimizer\/1\.0\.mu\.0\.bias$/m);
+});
+
+backendTest(
+  "cpu",
+  "a snapshot of the same state at another place in the data differs",
+  async (device) => {
+    const store = memoryStore();
+    const cursor = { epoch: 3, index: 1 };
+    await lostAfter(
+      device,
+      soundTask(),
+      HEAD,
+      writing(store, 4, (found) => ({ ...found, cursor })),
+    );
+    const { message } = await expectFlawedReplay(device, store, soundTask(), 4);
+    assert.match(message, /^  snapshot: recorded [0-9a-f]{64}, recomputed [0-9a-f]{64}$/m);
+  },
+);
+
 backendTest(
   "cpu",
   "another batch is told from another state, at the step that used it",

@@ -137,6 +137,24 @@ backendTest(
     ),
 );
 
+backendTest(
+  "cpu",
+  "pausing at a step that is past is refused, and changes nothing",
+  async (device) => {
+    const [small] = fc.sample(smallTasks(), { seed: 1, numRuns: 1 });
+    const task = { ...taskOf(small!), config: { ...small!.config, steps: { max: 9 } } };
+    const store = memoryStore();
+    await orThrow(trainRun({ store, device }, RUN, task, { until: 5 }));
+    const before = await contentsOf(store);
+    for (const until of [0, 4]) {
+      const result = await trainRun({ store, device }, RUN, task, { until })();
+      assert.ok(E.isLeft(result) && result.left.type === "StepPassed");
+    }
+    await orThrow(trainRun({ store, device }, RUN, task, { until: 5 })); // it is there already
+    assert.deepEqual(await contentsOf(store), before);
+  },
+);
+
 type Case = readonly [small: SmallTask, decoy: SmallTask, list: readonly Interruption[]];
 
 function expectEqualRuns(device: Device, cases: fc.Arbitrary<Case>, numRuns: number) {
@@ -218,8 +236,12 @@ async function interrupt(
     }
     case "failed": {
       const result = await trainRun({ store, device }, RUN, failing(taskOf(small), step))();
-      if (E.isLeft(result)) assert.equal(result.left.type, "TaskFailed");
-      return;
+      if (E.isRight(result)) return;
+      assert.equal(result.left.type, "TaskFailed");
+      const { status } = (await eventsOf(store)).reduce(evolve, initialState);
+      return assert.ok(
+        status !== "running" || lines(await eventsOf(store)).length === before.length,
+      );
     }
     case "lost": {
       const { mortal, report } = mortalStore(store, step, interruption);

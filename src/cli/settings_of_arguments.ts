@@ -43,10 +43,11 @@ function only(config: RunConfig, paths: readonly string[]): PartialConfig {
   const values = settings(config);
   const picked: Record<string, unknown> = {};
   for (const path of paths) {
-    const [group, name] = path.split(".") as [string, string?];
-    picked[group] = name === undefined
+    const dot = path.indexOf(".");
+    const group = dot < 0 ? path : path.slice(0, dot);
+    picked[group] = dot < 0
       ? values.get(path)
-      : { ...picked[group] as object, [name]: values.get(path) };
+      : { ...picked[group] as object, [path.slice(dot + 1)]: values.get(path) };
   }
   return picked as PartialConfig;
 }

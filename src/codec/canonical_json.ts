@@ -1,6 +1,7 @@
 import canonicalize from "canonicalize";
 import * as E from "fp-ts/Either.js";
 import type { Json } from "../core/json.ts";
+import { parseEscapedKeys, type Span } from "./escaped_keys.ts";
 import { type JsonFlaw, scanJson, type ScanLimits } from "./json_scan.ts";
 import { quoted } from "./quoted.ts";
 
@@ -53,6 +54,16 @@ export function canonicalJson(value: Json): string {
   return canonicalize(value) as string; // undefined only for what findMisfit has refused
 }
 
+/** Whether a text is the canonical text of the value that it was parsed to. Never throws. */
+export function isCanonicalJson(text: string, value: Json): boolean {
+  try {
+    return canonicalJson(value) === text;
+  } catch (error) {
+    if (error instanceof TypeError) return false;
+    throw error;
+  }
+}
+
 /**
  * Parses a JSON text (RFC 8259) that may be hostile: too long, too deep, with too many values
  * (ten million keys end the process inside V8), with a key twice, or with `__proto__` as a key.
@@ -74,9 +85,10 @@ export function parseJson(text: string, limits: JsonLimits = {}): E.Either<JsonE
     return badJson(`expected at most ${maxLength} UTF-16 code units, found ${text.length}`);
   }
   try {
-    const flaw = scanJson(text, scanned);
+    const escaped: Span[] = [];
+    const flaw = scanJson(text, scanned, (start, end) => escaped.push([start, end]));
     if (flaw !== undefined) return badJson(reasonOf(flaw, scanned), flaw.at);
-    return E.right(JSON.parse(text));
+    return E.right(escaped.length === 0 ? JSON.parse(text) : parseEscapedKeys(text, escaped));
   } catch (error) {
     return badJson(
       `expected a JSON text, found: ${error instanceof Error ? error.message : error}`,

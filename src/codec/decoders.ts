@@ -13,6 +13,20 @@ export const count: t.Decoder<unknown, number> = decoder(
   (value) => Number.isSafeInteger(value) && (value as number) >= 0 ? value as number : undefined,
 );
 
+/** A safe integer of at least 1. */
+export const positive: t.Decoder<unknown, number> = decoder(
+  "whole number of at least 1",
+  (value) => Number.isSafeInteger(value) && (value as number) >= 1 ? value as number : undefined,
+);
+
+const TIME = /^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$/;
+
+/** ISO 8601 in UTC with milliseconds. */
+export const time: t.Decoder<unknown, string> = decoder(
+  "time such as 2026-01-31T12:00:00.000Z",
+  (value) => typeof value === "string" && TIME.test(value) ? value : undefined,
+);
+
 /** 64 lower-case hexadecimal digits. */
 export const digest: t.Decoder<unknown, Digest> = decoder(
   "SHA-256 digest",

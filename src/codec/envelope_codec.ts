@@ -4,8 +4,8 @@ import type { Digest } from "../core/digest.ts";
 import type { RunEvent } from "../core/event.ts";
 import type { Json } from "../core/json.ts";
 import { EVENT_FORMAT, type RecordedEvent } from "../core/recorded_event.ts";
-import { canonicalJson, parseJson } from "./canonical_json.ts";
-import { count, decode, digest, object } from "./decoders.ts";
+import { canonicalJson, isCanonicalJson, parseJson } from "./canonical_json.ts";
+import { count, decode, digest, object, positive, time } from "./decoders.ts";
 import { sha256 } from "./digest.ts";
 import { decodeEvent, encodeEvent } from "./event_codec.ts";
 
@@ -24,10 +24,10 @@ export type LineError =
   | { readonly type: "NewerFormat"; readonly found: number; readonly known: number };
 
 const envelope = object({
-  format: count,
+  format: positive,
   position: count,
-  recordedAt: t.string,
-  session: count,
+  recordedAt: time,
+  session: positive,
   previousDigest: digest,
   digest,
   event: t.unknown,
@@ -69,17 +69,19 @@ export function decodeLine(
   if (typeof format === "number" && format > EVENT_FORMAT) {
     return E.left({ type: "NewerFormat", found: format, known: EVENT_FORMAT });
   }
+  if (!isCanonicalJson(line, json.right)) {
+    return damaged("expected canonical JSON, found another form");
+  }
   const outer = decode(envelope, json.right);
   if (E.isLeft(outer)) return damaged(outer.left);
   const event = decodeEvent(outer.right.event);
   if (E.isLeft(event)) return damaged(event.left);
   const recorded = { ...outer.right, event: event.right };
-  return checkLink(recorded, line, previous);
+  return checkLink(recorded, previous);
 }
 
 function checkLink(
   recorded: RecordedEvent,
-  line: string,
   previous: RecordedEvent | undefined,
 ): E.Either<LineError, RecordedEvent> {
   const position = previous === undefined ? 0 : previous.position + 1;
@@ -99,7 +101,6 @@ function checkLink(
   if (claimed !== actual) {
     return damaged(`expected digest ${actual.slice(0, 12)}, found ${claimed.slice(0, 12)}`);
   }
-  if (encodeLine(recorded) !== line) return damaged("expected canonical JSON, found another form");
   return E.right(recorded);
 }
 

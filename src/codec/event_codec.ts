@@ -25,6 +25,10 @@ const dataIdentity: t.Decoder<unknown, DataIdentity> = object({
 });
 
 const resumed: t.Decoder<unknown, DataOf<"RunResumed">> = object({ step: count });
+const resumedElsewhere: t.Decoder<unknown, DataOf<"RunResumed">> = object({
+  step: count,
+  environment,
+});
 
 /** What each type of event has for data. A new type of event breaks the build here. */
 const dataOf: { readonly [Type in RunEvent["type"]]: t.Decoder<unknown, DataOf<Type>> } = {
@@ -53,7 +57,7 @@ const dataOf: { readonly [Type in RunEvent["type"]]: t.Decoder<unknown, DataOf<T
     reason: literals("scheduled", "final", "paused"),
   }),
   RunPaused: object({ step: count, reason: literals("until", "signal") }),
-  RunResumed: t.union([resumed, object({ step: count, environment })] as never, "RunResumed"),
+  RunResumed: resumed,
   RunCompleted: object({ step: count }),
   RunFailed: object({ step: count, message: t.string }),
 };
@@ -72,7 +76,8 @@ export function decodeEvent(value: unknown): E.Either<string, RunEvent> {
     return E.left(`expected a type of event that this foldlog knows, found "${type}"`);
   }
   const known = type as RunEvent["type"];
+  const codec = known === "RunResumed" && "environment" in data ? resumedElsewhere : dataOf[known];
   return E.map((decoded) => ({ type: known, data: decoded }) as RunEvent)(
-    decode<unknown>(dataOf[known], data),
+    decode<unknown>(codec, data),
   );
 }

@@ -18,9 +18,13 @@ export interface ScanLimits {
  *
  * It checks no grammar: it is exact on valid JSON, and on anything else it ends in linear time,
  * with or without a flaw, so that `JSON.parse` can refuse the text. It keeps its own stack, so no
- * nesting can overflow the machine's.
+ * nesting can overflow the machine's. Each key with an escape is given to `escapedKey`.
  */
-export function scanJson(text: string, limits: ScanLimits): JsonFlaw | undefined {
+export function scanJson(
+  text: string,
+  limits: ScanLimits,
+  escapedKey: (start: number, end: number) => void = () => {},
+): JsonFlaw | undefined {
   let values = 1; // each further value follows a comma or an opening bracket
   const open: (Set<string> | undefined)[] = []; // keys of each open object, undefined for an array
   let keyNext = false;
@@ -50,6 +54,7 @@ export function scanJson(text: string, limits: ScanLimits): JsonFlaw | undefined
           if (key === "__proto__" && limits.protoKeys === "refuse") return { type: "ProtoKey", at };
           if (open.at(-1)?.has(key)) return { type: "DuplicateKey", key, at };
           open.at(-1)?.add(key);
+          if (end - at - 1 !== key.length) escapedKey(at, end + 1);
         }
         keyNext = false;
         at = end;

@@ -2,7 +2,7 @@ import * as E from "fp-ts/Either.js";
 import * as t from "io-ts";
 import type { Json } from "../core/json.ts";
 import { type FileRef, SNAPSHOT_FORMAT, type SnapshotManifest } from "../core/snapshot.ts";
-import { canonicalJson, parseJson } from "./canonical_json.ts";
+import { canonicalJson, isCanonicalJson, parseJson } from "./canonical_json.ts";
 import { count, dataCursor, decode, digest, object } from "./decoders.ts";
 import type { LineError } from "./envelope_codec.ts";
 
@@ -32,6 +32,9 @@ export function decodeManifest(bytes: Uint8Array): E.Either<LineError, SnapshotM
   const format = (json.right as { format?: unknown } | null)?.format;
   if (typeof format === "number" && format > SNAPSHOT_FORMAT) {
     return E.left({ type: "NewerFormat", found: format, known: SNAPSHOT_FORMAT });
+  }
+  if (!isCanonicalJson(text, json.right)) {
+    return E.left({ type: "Damaged", reason: "expected canonical JSON, found another form" });
   }
   return E.mapLeft((reason: string): LineError => ({ type: "Damaged", reason }))(
     decode(manifest, json.right),

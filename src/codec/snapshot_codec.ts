@@ -63,6 +63,9 @@ export function unpackSnapshot(
   for (const [group, ref] of Object.entries(manifest.files)) {
     const bytes = files.get(group);
     if (bytes === undefined) return E.left(`file "${group}" is missing`);
+    if (bytes.length !== ref.bytes) {
+      return E.left(`file "${group}": expected ${ref.bytes} bytes, found ${bytes.length}`);
+    }
     const actual = sha256(bytes);
     if (actual !== ref.digest) {
       return E.left(

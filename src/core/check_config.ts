@@ -16,7 +16,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   "batch.size": positiveInteger,
   "batch.micro": [
     "a whole number of at least 1 that divides batch.size",
-    (v, config) => isWhole(v) && v >= 1 && config.batch.size % v === 0,
+    (v, { batch }) => isWhole(v) && v >= 1 && (!isWhole(batch.size) || batch.size % v === 0),
   ],
   "optimizer.name": oneOf("sgd", "adamw"),
   "optimizer.learningRate": notNegative,
@@ -42,6 +42,10 @@ export function checkConfig(config: RunConfig): E.Either<SettingError, RunConfig
     const rule = RULES[path];
     if (rule !== undefined && !rule[1](value, config)) {
       return E.left({ type: "BadSetting", path, expected: rule[0], found: String(value) });
+    }
+    if (typeof value === "number" && (!Number.isFinite(value) || Object.is(value, -0))) {
+      const found = Object.is(value, -0) ? "-0" : String(value);
+      return E.left({ type: "BadSetting", path, expected: "a finite number, not -0", found });
     }
   }
   return E.right(config);

@@ -61,7 +61,7 @@ export function assign(config: RunConfig, assignment: string): E.Either<SettingE
 function readAs(before: Setting, text: string): Setting | undefined {
   switch (typeof before) {
     case "number":
-      return text !== "" && Number.isFinite(Number(text)) ? Number(text) : undefined;
+      return text !== "" && Number.isFinite(Number(text)) ? Number(text) + 0 : undefined; // never -0;
     case "boolean":
       return text === "true" ? true : text === "false" ? false : undefined;
     default:
@@ -70,7 +70,9 @@ function readAs(before: Setting, text: string): Setting | undefined {
 }
 
 function withSetting(config: RunConfig, path: string, value: Setting): RunConfig {
-  const [group, name] = path.split(".") as [keyof RunConfig, string?];
-  if (name === undefined) return { ...config, [group]: value };
+  const dot = path.indexOf(".");
+  if (dot < 0) return { ...config, [path]: value };
+  const group = path.slice(0, dot) as keyof RunConfig;
+  const name = path.slice(dot + 1);
   return { ...config, [group]: { ...(config[group] as object), [name]: value } };
 }

@@ -10,7 +10,8 @@ export function globalNorm(tree: Tree): tf.Scalar {
 
 /**
  * Scales gradients down so that their global norm is at most `maxNorm` (Pascanu, Mikolov and
- * Bengio, 2013); smaller gradients pass unchanged. A norm that is not finite makes every update NaN.
+ * Bengio, 2013); smaller gradients pass unchanged. As in PyTorch, a norm that overflows to infinity
+ * turns finite gradients into 0 and infinite ones into NaN, and one that is NaN turns all into NaN.
  */
 export function clipByGlobalNorm(maxNorm: number): Optimizer<Record<string, never>> {
   return stateless((gradients) => {

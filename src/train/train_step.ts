@@ -69,21 +69,30 @@ function accumulate<P extends Tree>(
   const parts = microBatches.map((batch, micro) => () =>
     lossAndGradients(loss, params, batch, foldIn(key, micro))
   );
-  const [first, ...rest] = parts;
-  if (first === undefined) throw new RangeError("Expected at least one micro-batch, found none");
-  let sum = scoped(first);
-  for (const part of rest) {
-    const { loss, gradients } = scoped(part);
-    sum = {
-      loss: tf.add(sum.loss, loss),
-      gradients: mapTree((total, gradient) => tf.add(total, gradient), sum.gradients, gradients),
-    };
-  }
+  if (parts.length === 0) throw new RangeError("Expected at least one micro-batch, found none");
+  const sum = sumOf(parts, parts.length);
   if (parts.length === 1) return sum;
   return {
     loss: tf.div(sum.loss, parts.length),
     gradients: mapTree((total) => tf.div(total, parts.length), sum.gradients),
   };
+}
+
+/** The first `count` parts added in their order; at no time more than three of them are held. */
+function sumOf<P extends Tree>(
+  parts: readonly (() => LossAndGradients<P>)[],
+  count: number,
+): LossAndGradients<P> {
+  return scoped(() => {
+    const last = parts[count - 1]!;
+    if (count === 1) return last();
+    const before = sumOf(parts, count - 1);
+    const { loss, gradients } = scoped(last);
+    return {
+      loss: tf.add(before.loss, loss) as tf.Scalar,
+      gradients: mapTree((total, gradient) => tf.add(total, gradient), before.gradients, gradients),
+    };
+  });
 }
 
 function lossAndGradients<P extends Tree>(
@@ -93,9 +102,20 @@ function lossAndGradients<P extends Tree>(
   key: RngKey,
 ): LossAndGradients<P> {
   const batch = batchToDevice(hostBatch);
-  const leaves = leavesOf(params).map(([, leaf]) => leaf);
-  const { value, grads } = tf.valueAndGrads((...inputs: tf.Tensor[]) =>
-    loss(withLeaves(params, inputs), batch, key)
-  )(leaves);
+  const leaves = leavesOf(params);
+  const inputs = leaves.map(([, leaf]) => leaf);
+  const { value, grads } = tf.engine().gradients(
+    () => loss(params, batch, key),
+    inputs,
+    undefined,
+    true,
+  );
+  const unused = leaves.find((_, index) => !grads[index]);
+  if (unused !== undefined) {
+    throw new TypeError(
+      `Expected the loss to depend on every parameter, found that "${unused[0]}" is not used: ` +
+        "use it or leave it out of the parameters",
+    );
+  }
   return { loss: value as tf.Scalar, gradients: withLeaves(params, grads) };
 }

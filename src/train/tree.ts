@@ -73,9 +73,10 @@ function mapFrom(
     }
     return f(path, tree, ...(others as readonly Tensor[]));
   }
+  for (const other of others) requireSameShape(path, tree, other);
   const mapped = children(tree).map(([name, child]) => {
     const below = join(path, name);
-    return [name, mapFrom(below, f, child, others.map((other) => childAt(other, name, below)))];
+    return [name, mapFrom(below, f, child, others.map((other) => childAt(other, name)))];
   });
   return Array.isArray(tree)
     ? mapped.map(([, child]) => child as Tree)
@@ -84,13 +85,31 @@ function mapFrom(
 
 function children(tree: Exclude<Tree, Tensor>): readonly (readonly [string, Tree])[] {
   if (Array.isArray(tree)) return tree.map((child: Tree, index) => [String(index), child]);
-  return Object.entries(tree as Record<string, Tree>).sort(([a], [b]) => a < b ? -1 : 1);
+  const named = Object.entries(tree as Record<string, Tree>).sort(([a], [b]) => a < b ? -1 : 1);
+  const odd = named.find(([name]) => name === "" || name.includes("."));
+  if (odd !== undefined) {
+    throw new TypeError(`Expected names without a dot in a tree, found "${odd[0]}": nest instead`);
+  }
+  return named;
 }
 
-function childAt(tree: Tree, name: string, path: string): Tree {
-  if (isTensor(tree) || !Object.hasOwn(tree, name)) {
-    throw new TypeError(`Expected a tree with "${path}", found none there`);
+/** A branch that another tree has differently: what is missing there, or what is too much. */
+function requireSameShape(path: string, tree: Exclude<Tree, Tensor>, other: Tree): void {
+  const names = Object.keys(tree).sort();
+  const missing = names.find((name) => isTensor(other) || !Object.hasOwn(other, name));
+  if (missing !== undefined) {
+    throw new TypeError(`Expected a tree with "${join(path, missing)}", found none there`);
   }
+  const found = isTensor(other) ? [] : Object.keys(other);
+  const kinds = isTensor(other) || Array.isArray(tree) !== Array.isArray(other);
+  if (kinds || found.length > names.length) {
+    const extra = found.find((name) => !names.includes(name));
+    const what = extra === undefined ? "another kind of branch" : `also "${join(path, extra)}"`;
+    throw new TypeError(`Expected a tree of the same structure, found ${what}`);
+  }
+}
+
+function childAt(tree: Tree, name: string): Tree {
   return (tree as Record<string, Tree>)[name]!;
 }
 

@@ -37,8 +37,9 @@ Deno.test("fileSnapshotStore() keeps each object once, under the digest of its b
   await right(files.store.put("a", oddSnapshot));
   await right(files.store.put("b", oddSnapshot));
   assert.deepEqual([...files.objects().keys()], expected);
-  for (const [digest, { ino }] of files.objects()) {
-    assert.equal(ino, before.get(digest)!.ino, "an object was written again");
+  for (const [digest, { ino, mtime }] of files.objects()) {
+    const first = before.get(digest)!;
+    assert.deepEqual([ino, mtime], [first.ino, first.mtime], "an object was written again");
   }
 });
 
@@ -221,6 +222,25 @@ Deno.test("what a crash left under a temporary name disturbs nothing", async () 
   assert.equal((await right(files.store.put("a", smallSnapshot))).id, id);
 });
 
+Deno.test("an object has its name only when all of its bytes are there", async () => {
+  await using files = await makeStore();
+  const many = floats(new Float32Array(8 * 2 ** 20).fill(1)); // long enough to be seen half written
+  let seen: readonly (readonly [string, number])[] = [];
+  let stored: StoredSnapshot | undefined;
+  const putting = right(files.store.put("a", snapshotOf(1, { model: { many } })))
+    .then((answer) => stored = answer);
+  while (stored === undefined) {
+    await new Promise((resolve) => setTimeout(resolve));
+    seen = [...seen, ...sizesIn(`${files.root}/objects`)];
+  }
+  await putting;
+  const sizes = new Map([...files.objects()].map(([name, { size }]) => [name, size]));
+  for (const [name, size] of seen) {
+    if (!name.startsWith(".tmp-")) assert.equal(size, sizes.get(name), name);
+  }
+  assert.ok(seen.some(([name]) => name.startsWith(".tmp-")), "nothing was seen of the writing");
+});
+
 Deno.test("fileSnapshotStore() leaves no temporary file behind", async () => {
   await using files = await makeStore();
   await right(files.store.put("a", oddSnapshot));
@@ -348,6 +368,19 @@ function existing(path: string): readonly string[] {
   } catch {
     return [];
   }
+}
+
+/** The sizes of the files of an object directory, by name, while it is written to. */
+function sizesIn(path: string): readonly (readonly [string, number])[] {
+  return existing(path).flatMap((directory) =>
+    existing(`${path}/${directory}`).flatMap((name) => {
+      try {
+        return [[name, Deno.statSync(`${path}/${directory}/${name}`).size] as const];
+      } catch {
+        return []; // it has another name by now
+      }
+    })
+  );
 }
 
 /** Changes a file's bytes in place, as a failing disk would: its links show them too. */

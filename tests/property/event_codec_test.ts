@@ -123,7 +123,14 @@ const events = Object.entries(dataOf).map(([type, data]) =>
 );
 const event: fc.Arbitrary<RunEvent> = fc.oneof(...events);
 
-const stamp: fc.Arbitrary<Stamp> = fc.record({ recordedAt: text, session: count });
+const stamp: fc.Arbitrary<Stamp> = fc.record({
+  recordedAt: fc.date({
+    min: new Date("0001-01-01T00:00:00.000Z"),
+    max: new Date("9999-12-31T23:59:59.999Z"),
+    noInvalidDate: true,
+  }).map((date) => date.toISOString()),
+  session: fc.integer({ min: 1 }),
+});
 
 const chain: fc.Arbitrary<readonly RecordedEvent[]> = fc
   .array(fc.tuple(event, stamp), { minLength: 1, maxLength: 6 })
@@ -261,7 +268,7 @@ Deno.test("seal() keeps what it was given, counts positions and chains digests",
   assert.equal(second.previousDigest, first.digest);
   assert.equal(second.position, 1);
   assert.equal(second.event, b![0]);
-  const stamped = [{ recordedAt: "later" }, { session: 9 }].map((change) =>
+  const stamped = [{ recordedAt: "2031-01-01T00:00:00.000Z" }, { session: 9 }].map((change) =>
     seal(undefined, a![0], { ...a![1], ...change }).digest
   );
   assert.equal(new Set([first.digest, ...stamped]).size, 3, "the digest covers the stamp");
@@ -325,7 +332,9 @@ Deno.test("a line of another log is refused, even of the same events at the same
     const [mine, other] = [1, 2].map((session) => {
       const recorded: RecordedEvent[] = [];
       for (const event of events) {
-        recorded.push(seal(recorded.at(-1), event, { recordedAt: "", session }));
+        recorded.push(
+          seal(recorded.at(-1), event, { recordedAt: "2026-01-01T00:00:00.000Z", session }),
+        );
       }
       return recorded.map(encodeLine);
     });

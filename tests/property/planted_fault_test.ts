@@ -158,7 +158,7 @@ backendTest(
       writing(store, 4, (found) => ({ ...found, cursor })),
     );
     const { message } = await expectFlawedReplay(device, store, soundTask(), 4);
-    assert.match(message, /^  snapshot: recorded [0-9a-f]{64}, recomputed [0-9a-f]{64}$/m);
+    assert.match(message, /^ {2}snapshot: recorded [0-9a-f]{64}, recomputed [0-9a-f]{64}$/m);
   },
 );
 

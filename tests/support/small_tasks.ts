@@ -156,7 +156,9 @@ function mlpTask({ samples, heldOut, width, dropout: rate }: SmallTask): Task {
   return defineTask({
     name: "mlp",
     data: points("train", samples),
-    init: (key): Mlp => ({ layers: [layer(foldIn(key, 0), 2, width), layer(foldIn(key, 1), width, 1)] }),
+    init: (key): Mlp => ({
+      layers: [layer(foldIn(key, 0), 2, width), layer(foldIn(key, 1), width, 1)],
+    }),
     loss: (mlp, { x, y }, key) => meanSquare(predict(mlp, x, rate, key), y),
     ...(heldOut > 0 && {
       evaluation: {

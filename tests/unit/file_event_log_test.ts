@@ -102,6 +102,18 @@ Deno.test("fileEventLog() finds every flipped byte, and names its position and l
   assert.equal(torn?.position, 2);
 });
 
+Deno.test("fileEventLog() finds bytes that are no UTF-8, though they would read as what was there", async () => {
+  await using store = await makeStore();
+  const failed: RunEvent = { type: "RunFailed", data: { step: 0, message: "\ufffd" } };
+  await record(store.log, "a", [started, failed]);
+  const bytes = await Deno.readFile(store.segment("a"));
+  const at = bytes.indexOf(0xef);
+  const changed = Uint8Array.of(...bytes.subarray(0, at), 0xff, ...bytes.subarray(at + 3));
+  await Deno.writeFile(store.segment("a"), changed);
+  const error = await left(store.log.read("a"));
+  assert.ok(error.type === "LogDamaged" && error.position === 1, JSON.stringify(error));
+});
+
 Deno.test("fileEventLog() finds a line that is lost, doubled, moved, added or from another run", async () => {
   await using store = await makeStore();
   const whole = await record(store.log, "a", [started, stepTaken(1), stepTaken(2), stepTaken(3)]);
@@ -156,13 +168,16 @@ Deno.test("fileEventLog() says what is wrong with a damaged line in words for pe
   }
 });
 
-Deno.test("fileEventLog() refuses an event whose digest was made to fit, but not its chain", async () => {
+Deno.test("fileEventLog() refuses an event whose digest was made to fit, but not its place", async () => {
   await using store = await makeStore();
   const whole = await record(store.log, "a", [started, stepTaken(1), stepTaken(2)]);
-  const forged = seal(whole[0], stepTaken(1, 0), whole[1]!);
-  await Deno.writeTextFile(store.segment("a"), linesOf([whole[0]!, forged, whole[2]!]));
-  const error = await left(store.log.read("a"));
-  assert.ok(error.type === "LogDamaged" && error.position === 2, JSON.stringify(error));
+  const other = seal(whole[0], stepTaken(1, 0), whole[1]!); // what follows it names another
+  const skipping = seal({ ...whole[0]!, position: 1 }, stepTaken(1), whole[1]!);
+  for (const [forged, position] of [[other, 2], [skipping, 1]] as const) {
+    await Deno.writeTextFile(store.segment("a"), linesOf([whole[0]!, forged, whole[2]!]));
+    const error = await left(store.log.read("a"));
+    assert.ok(error.type === "LogDamaged" && error.position === position, JSON.stringify(error));
+  }
 });
 
 Deno.test("fileEventLog() says that a log is of a newer format, and leaves it as it is", async () => {

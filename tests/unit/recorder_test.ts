@@ -104,8 +104,10 @@ Deno.test("record() tells another type of event from another value", async () =>
 Deno.test("record() without a log to append to leaves out what the log does not have", async () => {
   const state = evolve(initialState, started);
   const recorder = recorderFrom({ state, pending: [stepTaken(1, 1)] });
+  assert.equal(recorder.ended(), false);
   await recorder.record(recordStep(1, 1));
   assert.deepEqual([recorder.compared(), recorder.next()], [1, undefined]);
+  assert.equal(recorder.ended(), true);
 });
 
 /** A recorder at step 0, and the events that it appended. */

@@ -11,8 +11,11 @@ import { withGradient } from "./with_gradient.ts";
 export function embedding(table: tf.Tensor2D, ids: tf.Tensor1D): tf.Tensor2D {
   return withGradient(
     [table],
-    (rows) => ({ value: tf.gather(rows!, ids), saved: [] }),
-    (dy) => [tf.matMul(transposed(oneHot(ids, table.shape[0])), dy as tf.Tensor2D)],
+    (rows) => ({ value: tf.gather(rows!, ids), saved: [ids] }),
+    (
+      dy,
+      [used],
+    ) => [tf.matMul(transposed(oneHot(used as tf.Tensor1D, table.shape[0])), dy as tf.Tensor2D)],
   );
 }
 

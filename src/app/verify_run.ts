@@ -1,6 +1,7 @@
 import * as E from "fp-ts/Either.js";
 import type { TaskEither } from "fp-ts/TaskEither.js";
 import { environmentChanges } from "../core/environment.ts";
+import type { RunEvent } from "../core/event.ts";
 import { historyFlaw } from "../core/history_flaw.ts";
 import type { RecordedEvent } from "../core/recorded_event.ts";
 import type { RunId } from "../core/run_id.ts";
@@ -114,14 +115,30 @@ export function replayRun<P extends Tree, B extends HostBatch>(
       release(
         tensorsOf(await takeSteps({ env, run, plan, recorder, get }, restored.state, head.step)),
       );
+      if (recorder.next()?.type === "RunCompleted") await recorder.record({ type: "CompleteRun" });
+      const extra = recorder.next();
+      if (extra !== undefined) return withProblem(report, notRecomputed(extra, head.step));
       return { ...report, replay: { steps: head.step, compared: recorder.compared() } };
     })();
     if (E.isRight(replayed)) return replayed.right;
     const error = replayed.left;
     if (error.type !== "Diverged") return fail(error);
-    const problem = { type: "Diverged", step: error.step, message: describeError(error) } as const;
-    return { ...report, ok: false, problems: [...report.problems, problem] };
+    return withProblem(report, {
+      type: "Diverged",
+      step: error.step,
+      message: describeError(error),
+    });
   });
+}
+
+function withProblem(report: VerifyReport, problem: Problem): VerifyReport {
+  return { ...report, ok: false, problems: [...report.problems, problem] };
+}
+
+/** An event at the end of the log that the training does not lead to. */
+function notRecomputed(event: RunEvent, step: number): Problem {
+  const message = `The log ends in ${event.type}, which no recomputation makes`;
+  return { type: "HistoryFlawed", step, message };
 }
 
 function checkSnapshot(

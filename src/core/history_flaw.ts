@@ -7,15 +7,21 @@ export interface HistoryFlaw {
 }
 
 /**
- * Checks what every history promises: it begins with RunStarted, once, and holds each step once and
- * in order. A chain of digests alone cannot tell: whoever forges events can recompute it.
+ * Checks what every history promises: it begins with RunStarted, once, holds each step once and in
+ * order, and is complete only at the plan's last step, after which nothing happens. A chain of digests
+ * alone cannot tell: whoever forges events can recompute it.
  */
 export function historyFlaw(events: readonly RunEvent[]): HistoryFlaw | undefined {
   let step = 0;
+  let last = Infinity;
   for (const [position, event] of events.entries()) {
     const starts = event.type === "RunStarted";
     if (starts !== (position === 0)) {
       return { position, reason: `expected RunStarted at position 0 and there alone` };
+    }
+    if (event.type === "RunStarted") last = event.data.config.steps.max;
+    if (events[position - 1]?.type === "RunCompleted") {
+      return { position, reason: `expected nothing after RunCompleted, found ${event.type}` };
     }
     if (event.type === "StepTaken") {
       if (event.data.step !== step + 1) {
@@ -27,6 +33,9 @@ export function historyFlaw(events: readonly RunEvent[]): HistoryFlaw | undefine
         position,
         reason: `expected ${event.type} at step ${step}, found ${event.data.step}`,
       };
+    }
+    if (event.type === "RunCompleted" && step !== last) {
+      return { position, reason: `expected RunCompleted at step ${last}, found it at ${step}` };
     }
   }
   return undefined;

@@ -70,7 +70,10 @@ Deno.test("show --json has what the contract promises", async () => {
     event.type === "StepTaken" ? [event.data.loss] : []
   );
   assert.equal(half.lastLoss, steps[4]);
-  assert.ok(typeof half.bestLoss === "number" && half.bestLoss > 0);
+  const evaluations = eventsOf(template, "half").flatMap(({ event }) =>
+    event.type === "EvaluationTaken" ? [event.data.loss] : []
+  );
+  assert.deepEqual(evaluations, [half.bestLoss]);
   assert.deepEqual(half.snapshots.map(({ step }) => step), [3, 5]);
   for (const { id } of half.snapshots) assert.match(id, /^[0-9a-f]{64}$/);
   const done = await show(template, "done");
@@ -326,12 +329,18 @@ Deno.test("FOLDLOG_RUNS and FOLDLOG_BACKEND stand for the flags, which win", asy
   await using place = makePlace();
   const env = { FOLDLOG_RUNS: place.root, FOLDLOG_BACKEND: "cpu" };
   const small = SMALL.slice(2); // without its --backend
-  await succeeds(["train", "--run", "x", "--until", "1", ...small], { env });
-  assert.deepEqual((await succeeds(["runs"], { env })).stdout.match(/^x .*/m)?.length, 1);
+  await succeeds(["train", "--run", "x", "--until", "1", ...small], { env, cwd: place.parent });
+  assert.deepEqual(
+    (await succeeds(["runs"], { env, cwd: place.parent })).stdout.match(/^x .*/m)?.length,
+    1,
+  );
   const { backend, step } = await show(place.root, "x");
   assert.deepEqual([backend, step], ["cpu", 1]);
   const elsewhere = `${place.parent}/elsewhere`;
-  await succeeds(["train", "--run", "y", "--until", "1", "--runs", elsewhere, ...SMALL], { env });
+  await succeeds(["train", "--run", "y", "--until", "1", "--runs", elsewhere, ...SMALL], {
+    env,
+    cwd: place.parent,
+  });
   assert.equal((await show(elsewhere, "y")).backend, "wasm");
   assert.deepEqual(namesIn(place.root), ["objects", "x"]);
 });

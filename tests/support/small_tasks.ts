@@ -132,55 +132,52 @@ console.log(`FOLDLOG_SEED=${seed}`);
 type PointBatch = { readonly x: HostTensor; readonly y: HostTensor };
 
 function lineTask({ samples, heldOut, dropout: rate }: SmallTask): Task {
-  const predict = ({ slope, bias }: Line, x: tf.Tensor) =>
-    tf.add(tf.sum(tf.mul(x, slope), 1, true), bias);
   return defineTask({
     name: "line",
     data: points("train", samples),
-    init: (key) => ({ bias: tf.zeros([1]), slope: tf.tensor(normal(key, 2), [2]) }),
-    loss: (line, { x, y }, key) => meanSquare(predict(line, dropout(x, rate, key)), y),
+    init: (key): Line => ({ bias: tf.zeros([1]), slope: tf.tensor(normal(key, 2), [2]) }),
+    loss: (line, { x, y }, key) => meanSquare(onLine(line, dropout(x, rate, key)), y),
     ...(heldOut > 0 && {
       evaluation: {
         data: points("held out", heldOut),
-        loss: (line: Line, { x, y }: Tensors<PointBatch>) => meanSquare(predict(line, x), y),
+        loss: (line: Line, { x, y }: Tensors<PointBatch>) => meanSquare(onLine(line, x), y),
       },
     }),
   });
 }
 
+function onLine({ slope, bias }: Line, x: tf.Tensor): tf.Tensor {
+  return tf.add(tf.sum(tf.mul(x, slope), 1, true), bias);
+}
+
 function mlpTask({ samples, heldOut, width, dropout: rate }: SmallTask): Task {
-  const predict = ({ layers: [first, second] }: Mlp, x: tf.Tensor, rate: number, key: RngKey) => {
-    const hidden = tf.tanh(dense(x as tf.Tensor2D, first.weight, first.bias));
-    return dense(dropout(hidden, rate, key), second.weight, second.bias);
-  };
   return defineTask({
     name: "mlp",
     data: points("train", samples),
     init: (key): Mlp => ({
       layers: [layer(foldIn(key, 0), 2, width), layer(foldIn(key, 1), width, 1)],
     }),
-    loss: (mlp, { x, y }, key) => meanSquare(predict(mlp, x, rate, key), y),
+    loss: (mlp, { x, y }, key) => meanSquare(outputOf(mlp, x, rate, key), y),
     ...(heldOut > 0 && {
       evaluation: {
         data: points("held out", heldOut),
         loss: (mlp: Mlp, { x, y }: Tensors<PointBatch>) =>
-          meanSquare(predict(mlp, x, 0, key(0)), y),
+          meanSquare(outputOf(mlp, x, 0, key(0)), y),
       },
     }),
   });
+}
+
+function outputOf(mlp: Mlp, x: tf.Tensor, rate: number, key: RngKey): tf.Tensor {
+  const [first, second] = mlp.layers;
+  const hidden = tf.tanh(dense(x as tf.Tensor2D, first.weight, first.bias));
+  return dense(dropout(hidden, rate, key), second.weight, second.bias);
 }
 
 const VOCABULARY = 5;
 const CONTEXT = 3;
 
 function tokensTask({ samples, heldOut, width, dropout: rate }: SmallTask): Task {
-  const predict = ({ table, norm, head }: Tokens, tokens: tf.Tensor, rate: number, key: RngKey) => {
-    const embedded = embedding(table, tf.reshape(tokens, [-1]) as tf.Tensor1D);
-    const normal = layerNorm(embedded, norm.weight, norm.bias);
-    return dense(dropout(normal, rate, key), head.weight, head.bias);
-  };
-  const score = (logits: tf.Tensor2D, targets: tf.Tensor) =>
-    crossEntropy(logits, tf.reshape(targets, [-1]) as tf.Tensor1D);
   return defineTask({
     name: "tokens",
     data: text("train", samples),
@@ -189,15 +186,26 @@ function tokensTask({ samples, heldOut, width, dropout: rate }: SmallTask): Task
       norm: { weight: tf.ones([width]), bias: tf.zeros([width]) },
       head: layer(foldIn(key, "head"), width, VOCABULARY),
     }),
-    loss: (params, { tokens, targets }, key) => score(predict(params, tokens, rate, key), targets),
+    loss: (params, batch, key) => surprise(params, batch, rate, key),
     ...(heldOut > 0 && {
       evaluation: {
         data: text("held out", heldOut),
-        loss: (params: Tokens, { tokens, targets }: Tensors<TokenBatch>) =>
-          score(predict(params, tokens, 0, key(0)), targets),
+        loss: (params: Tokens, batch: Tensors<TokenBatch>) => surprise(params, batch, 0, key(0)),
       },
     }),
   });
+}
+
+function surprise(
+  { table, norm, head }: Tokens,
+  { tokens, targets }: Tensors<TokenBatch>,
+  rate: number,
+  key: RngKey,
+): tf.Scalar {
+  const embedded = embedding(table, tf.reshape(tokens, [-1]) as tf.Tensor1D);
+  const hidden = dropout(layerNorm(embedded, norm.weight, norm.bias), rate, key);
+  const logits = dense(hidden, head.weight, head.bias);
+  return crossEntropy(logits, tf.reshape(targets, [-1]) as tf.Tensor1D);
 }
 
 type Tensors<Batch> = { readonly [Name in keyof Batch]: tf.Tensor };

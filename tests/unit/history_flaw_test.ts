@@ -44,6 +44,26 @@ Deno.test("historyFlaw() finds an event of another step than the run was at, of 
   }
 });
 
+Deno.test("historyFlaw() finds a run that is complete before the last step of its plan", () => {
+  const started = goldenEvents[0]!;
+  const step = goldenEvents.find(({ type }) => type === "StepTaken")!;
+  const max = started.type === "RunStarted" ? started.data.config.steps.max : 0;
+  const completed: RunEvent = { type: "RunCompleted", data: { step: 1 } };
+  assert.deepEqual(historyFlaw([started, step, completed]), {
+    position: 2,
+    reason: `expected RunCompleted at step ${max}, found it at 1`,
+  });
+});
+
+Deno.test("historyFlaw() finds what happens after a run is complete", () => {
+  const paused: RunEvent = { type: "RunPaused", data: { step: 4, reason: "until" } };
+  assert.equal(goldenEvents.at(-1)!.type, "RunCompleted");
+  assert.deepEqual(historyFlaw([...goldenEvents, paused]), {
+    position: goldenEvents.length,
+    reason: "expected nothing after RunCompleted, found RunPaused",
+  });
+});
+
 Deno.test("historyFlaw() finds any step that was taken out of a history or exchanged with another", () => {
   const steps = goldenEvents.flatMap(({ type }, position) =>
     type === "StepTaken" ? [position] : []

@@ -46,13 +46,17 @@ export async function writeOnce(path: string, bytes: Uint8Array): Promise<void> 
   await makeDirectory(directory);
   const temporary = `${directory}/.tmp-${crypto.randomUUID()}`;
   try {
-    using file = await Deno.open(temporary, { createNew: true, write: true, mode: 0o444 });
-    await writeAll(file, bytes);
-    await file.sync();
+    await writeSynced(temporary, bytes);
+    await Deno.rename(temporary, path);
   } catch (error) {
     await Deno.remove(temporary).catch(() => undefined);
     throw error;
   }
-  await Deno.rename(temporary, path);
   await syncDirectory(directory);
+}
+
+async function writeSynced(path: string, bytes: Uint8Array): Promise<void> {
+  using file = await Deno.open(path, { createNew: true, write: true, mode: 0o444 });
+  await writeAll(file, bytes);
+  await file.sync();
 }

@@ -120,6 +120,7 @@ async function openWriter(
   let last = contents.events.at(-1);
   let broken = false;
   let closed = false;
+  let offset = file === undefined ? 0 : (await file.stat()).size; // where the next line belongs
 
   async function append(
     events: readonly RunEvent[],
@@ -137,12 +138,19 @@ async function openWriter(
     if (events.length === 0) return [];
     broken = true; // until the bytes are durable, nobody knows what the file holds
     file ??= await openSegment(path, undefined);
+    const { size } = await file.stat();
+    if (size !== offset) {
+      const reason = `it grew from ${offset} to ${size} bytes: someone else writes to it`;
+      return fail({ type: "LogUnavailable", action: "append to the log", place: path, reason });
+    }
     const stamp = { recordedAt: clock.now(), session };
     const recorded: RecordedEvent[] = [];
     for (const event of events) recorded.push(seal(recorded.at(-1) ?? last, event, stamp));
-    const lines = recorded.map((entry) => encodeLine(entry) + "\n").join("");
-    await writeAll(file, new TextEncoder().encode(lines));
+    const text = recorded.map((entry) => encodeLine(entry) + "\n").join("");
+    const lines = new TextEncoder().encode(text);
+    await writeAll(file, lines);
     await file.syncData();
+    offset += lines.length;
     broken = false;
     last = recorded.at(-1) ?? last;
     return recorded;

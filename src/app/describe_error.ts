@@ -50,6 +50,11 @@ export function describeError(error: RunError): string {
       return `Run "${error.run}" was started with other settings:\n${changes.join("\n")}\n` +
         "Leave them out to continue it as it is, or start another run with --run NAME.";
     }
+    case "ComputedElsewhere":
+      return `Steps ${error.from} to ${error.to} of run "${error.run}" were computed in another ` +
+        `environment (${error.backend}), and their bits cannot be compared in this one. ` +
+        `To go on from there, continue the run with --backend ${error.backend} where it was ` +
+        "computed, pause it, and then accept the new environment.";
     case "StateDiffers":
       return `The snapshot of step ${error.step} is not of this model: ${error.reason}. ` +
         "Use the code that the run was started with, or start another run with --run NAME.";
@@ -142,8 +147,9 @@ function describeDivergence({ step, expected, actual, members, leaves }: Diverge
       : `  ${member}: recorded ${before[member]}, recomputed ${after[member]}`
   );
   const cause = members.includes("batch")
-    ? "The batch is another one: the data or its order changed."
-    : "The batch was the same: the state, the code or the arithmetic changed.";
+    ? "The batch is another one: the data or its order changed. Bring it back and try again."
+    : "The batch was the same: the state, the code or the arithmetic changed. Go back to the code " +
+      "and the environment that the run was computed with, or start another run with --run NAME.";
   const tensors = leaves.length > 0 ? `\nTensors that differ: ${leaves.join(", ")}` : "";
   return `Step ${step} is not what the log recorded; nothing was added to the log.\n` +
     `${lines.join("\n")}${tensors}\n${cause}`;

@@ -34,6 +34,14 @@ export type RunError =
     readonly run: RunId;
     readonly changes: readonly SettingChange[];
   }
+  | {
+    /** Steps that were computed in another environment would have to be recomputed in this one. */
+    readonly type: "ComputedElsewhere";
+    readonly run: RunId;
+    readonly from: number;
+    readonly to: number;
+    readonly backend: string;
+  }
   | { readonly type: "StateDiffers"; readonly step: number; readonly reason: string }
   | {
     readonly type: "StepPassed";

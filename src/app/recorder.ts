@@ -20,6 +20,8 @@ export interface Recorder {
   readonly state: () => RunState;
   /** The recorded event that the next one is compared with; undefined at the head of the log. */
   readonly next: () => RunEvent | undefined;
+  /** Whether events can be appended: not in a replay, which writes nothing anywhere. */
+  readonly writes: boolean;
   /** Whether all that was recorded is compared and nothing can be appended. */
   readonly ended: () => boolean;
   /** Events compared so far; all were equal. */
@@ -96,6 +98,7 @@ export function recorderFrom({ state, pending, append, onHead }: RecorderStart):
   return {
     state: () => current,
     next,
+    writes: append !== undefined,
     ended: () => append === undefined && next() === undefined,
     compared: () => compared,
     record,

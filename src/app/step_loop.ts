@@ -73,7 +73,10 @@ export async function takeSteps(
   }
 }
 
-/** Stores a snapshot of the state and records it; where the log has it already, compares instead. */
+/**
+ * Stores a snapshot of the state and records it. Where the log has it already, it is compared, and
+ * stored again: it may be missing or damaged.
+ */
 export async function save(
   { env, run, plan, recorder, get }: Loop,
   state: TrainState,
@@ -90,7 +93,9 @@ export async function save(
       const leaves = E.isRight(before) ? differingLeaves(before.right.leaves, manifest.leaves) : [];
       fail(divergence(recorded, { type: "SnapshotTaken", data }, state.step, leaves));
     }
-    return await recorder.record({ type: "RecordSnapshot", data });
+    await recorder.record({ type: "RecordSnapshot", data });
+    if (recorder.writes) await get(env.store.snapshots.put(run, snapshot));
+    return;
   }
   const { id, manifest } = await get(env.store.snapshots.put(run, snapshot));
   const data = { step: state.step, snapshot: id, state: manifest.state, reason };

@@ -1,6 +1,7 @@
 import * as E from "fp-ts/Either.js";
 import type { TaskEither } from "fp-ts/TaskEither.js";
 import { decide } from "../core/decide.ts";
+import { environmentChanges } from "../core/environment.ts";
 import type { RunEvent } from "../core/event.ts";
 import { evolve, initialState } from "../core/evolve.ts";
 import { nearest } from "../core/nearest.ts";
@@ -11,13 +12,15 @@ import type { LogWriter } from "../ports/event_log.ts";
 import type { RunEnv } from "../ports/run_env.ts";
 import type { Task } from "../ports/task.ts";
 import type { HostBatch } from "../train/loss.ts";
+import { release } from "../train/ownership.ts";
+import { tensorsOf } from "../train/train_state.ts";
 import type { Tree } from "../train/tree.ts";
 import { checkContinuation } from "./check_continuation.ts";
 import type { RunError } from "./errors.ts";
 import { continueRun, finishRun } from "./finish_run.ts";
 import { planOf } from "./plan.ts";
 import { recorderFrom } from "./recorder.ts";
-import { restoreState } from "./restore_state.ts";
+import { type RestoredState, restoreState } from "./restore_state.ts";
 import type { RunOutcome } from "./run_outcome.ts";
 import { startRun } from "./start_run.ts";
 import { askedSettings, type TrainOptions } from "./train_options.ts";
@@ -100,9 +103,25 @@ async function trainWith(
   if (E.isLeft(refused)) fail(refused.left);
   const plan = planOf(task, head.config!);
   const restored = await restoreState(env, plan, events, head.step);
+  if (restored.state.step < head.step) requireSameEnvironment(env, run, restored, head);
   const { runState: state, pending } = restored;
   const recorder = recorderFrom({ state, pending, append, onHead });
   return await continueRun({ env, run, plan, recorder, get }, restored, head, options);
+}
+
+/** What has to be recomputed can be compared only where it was computed. */
+function requireSameEnvironment(
+  env: RunEnv,
+  run: RunId,
+  { state, pending }: RestoredState,
+  head: RunState,
+): void {
+  const recorded = head.environment!;
+  const moved = pending.some(({ type, data }) => type === "RunResumed" && "environment" in data);
+  if (!moved && environmentChanges(recorded, env.device.environment).length === 0) return;
+  release(tensorsOf(state));
+  const { backend } = recorded;
+  fail({ type: "ComputedElsewhere", run, from: state.step + 1, to: head.step, backend });
 }
 
 /** Where there is nothing to do: the run is complete, or paused where it is to pause. */

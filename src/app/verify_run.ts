@@ -1,7 +1,7 @@
 import * as E from "fp-ts/Either.js";
 import type { TaskEither } from "fp-ts/TaskEither.js";
 import { environmentChanges } from "../core/environment.ts";
-import type { RunEvent } from "../core/event.ts";
+import type { RunEvent, RunStarted } from "../core/event.ts";
 import { historyFlaw } from "../core/history_flaw.ts";
 import type { RecordedEvent } from "../core/recorded_event.ts";
 import type { RunId } from "../core/run_id.ts";
@@ -107,6 +107,13 @@ export function replayRun<P extends Tree, B extends HostBatch>(
     checkContinuation(run, head, task, {});
     const changes = environmentChanges(head.environment!, env.device.environment);
     if (changes.length > 0) fail({ type: "EnvironmentChanged", changes });
+    const moved = plain(events).findLast(({ type, data }) =>
+      type === "RunResumed" && "environment" in data
+    );
+    if (moved?.type === "RunResumed") {
+      const { backend } = startOf(events).environment;
+      fail({ type: "ComputedElsewhere", run, from: 1, to: moved.data.step, backend });
+    }
     const plan = planOf(task, head.config!);
     const replayed = await attempt<RunError, VerifyReport>(async (get) => {
       const restored = await restoreState(env, plan, plain(events), -1);
@@ -165,11 +172,15 @@ function damagedReport(
   run: RunId,
   error: Extract<LogError, { type: "LogDamaged" }>,
 ): VerifyReport {
-  const { position } = error;
+  const { position } = error; // the events before it were read, each link of them checked
   const problem = { type: "LogDamaged", position, message: describeError(error) } as const;
   return { ok: false, run, events: position, steps: 0, snapshots: 0, problems: [problem] };
 }
 
-function plain(events: readonly RecordedEvent[]) {
+function plain(events: readonly RecordedEvent[]): readonly RunEvent[] {
   return events.map(({ event }) => event);
+}
+
+function startOf(events: readonly RecordedEvent[]): RunStarted["data"] {
+  return (events[0]!.event as RunStarted).data;
 }

@@ -13,6 +13,7 @@ import { backendChoice, orExit, printJson } from "./context.ts";
 import { openDeviceFor } from "./open_device.ts";
 import { progressReporter } from "./progress_reporter.ts";
 import { INTERRUPTED, stopSignals } from "./stop_signals.ts";
+import { loss } from "./table.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** A training that the command line asked for. */
@@ -79,7 +80,7 @@ function sayOutcome(
   const already = before?.status === "completed";
   say(
     `run "${run}" ${already ? "is complete already" : "completed"} at step ${state.step}: ` +
-      `last loss ${lastLoss?.toFixed(4)}, best ${bestLoss?.toFixed(4)} at step ${bestStep}` +
+      `last loss ${loss(lastLoss)}, best ${loss(bestLoss)} at step ${bestStep ?? "-"}` +
       (task.reference ? `; ${task.reference.name}: ${task.reference.loss.toFixed(4)}` : ""),
   );
   if (already) say("Start another with --run NAME, or with --resume never.");

@@ -17,6 +17,7 @@ export async function run(args: ArgumentsOf<"checkpoints">): Promise<number> {
   const rows = [];
   for (const ref of args.latest ? state.snapshots.slice(-1) : state.snapshots) {
     const manifest = await store.snapshots.manifest(ref.snapshot)();
+    const readable = E.isRight(await store.snapshots.get(ref.snapshot)());
     const name = checkpointName(ref.step);
     const bytes = E.isRight(manifest)
       ? Object.values(manifest.right.files).reduce((sum, file) => sum + file.bytes, 0)
@@ -29,7 +30,7 @@ export async function run(args: ArgumentsOf<"checkpoints">): Promise<number> {
       reason: ref.reason,
       loss: curve[ref.step - 1]?.loss ?? null,
       bytes,
-      readable: E.isRight(manifest),
+      readable,
       path: `${root}/${id}/checkpoints/${name}`,
     });
   }
@@ -44,7 +45,7 @@ export async function run(args: ArgumentsOf<"checkpoints">): Promise<number> {
         String(row.epoch),
         row.reason,
         loss(row.loss),
-        row.bytes === null ? "unreadable" : String(row.bytes),
+        row.readable ? String(row.bytes) : "unreadable",
         row.id.slice(0, 12),
       ]),
     ));

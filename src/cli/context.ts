@@ -11,6 +11,9 @@ import { UsageError } from "./usage_error.ts";
 
 /** The directory of the runs: the flag, else FOLDLOG_RUNS, else runs/. */
 export function runsDirectory(flag: string | undefined): string {
+  if (flag === "") {
+    throw new UsageError("Expected --runs to name a directory, found an empty text.");
+  }
   return flag ?? (Deno.env.get("FOLDLOG_RUNS") || "runs");
 }
 

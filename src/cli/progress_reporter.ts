@@ -137,7 +137,7 @@ function describe(notice: Exclude<Notice, NoticeOf<"Step" | "Resuming" | "Resume
         "cut off; it was never acknowledged";
     case "SnapshotSkipped":
       return `the snapshot of step ${notice.step} cannot be used: ${notice.reason}; ` +
-        "using the one before it";
+        "going further back";
     case "Evaluated":
       return `step ${notice.step}: evaluation loss ${notice.loss.toFixed(4)}`;
     case "Saved":

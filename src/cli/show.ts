@@ -22,6 +22,8 @@ export async function run(args: ArgumentsOf<"show">): Promise<number> {
     printJson(summary);
     return 0;
   }
+  const { backend, adapter, tfjs, runtime, platform } = state.environment!;
+  const environment = `${backend} (${adapter}), tfjs ${tfjs}, ${runtime}, ${platform}`;
   const facts = [
     ["run", id],
     ["recipe", summary.recipe ?? "-"],
@@ -33,7 +35,7 @@ export async function run(args: ArgumentsOf<"show">): Promise<number> {
         summary.bestStep ?? "-"
       }`,
     ],
-    ["backend", Object.values(summary.environment ?? {}).join(", ")],
+    ["backend", environment],
     ["sessions", `${summary.sessions}, from ${summary.startedAt} to ${summary.lastEventAt}`],
     ["snapshots", summary.snapshots.map(({ step }) => step).join(", ") || "none"],
     ...(torn ? [["torn tail", `${torn.bytes} bytes at ${torn.place}, never acknowledged`]] : []),

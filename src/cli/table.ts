@@ -28,7 +28,8 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
   return made.toString().split("\n").map((line) => line.trimEnd()).join("\n");
 }
 
-/** A loss in four decimals for people, or a dash. */
+/** A loss for people: four decimals, or four digits where it is small; a dash where there is none. */
 export function loss(value: number | null | undefined): string {
-  return value === null || value === undefined ? "-" : value.toFixed(4);
+  if (value === null || value === undefined) return "-";
+  return Math.abs(value) >= 0.01 || value === 0 ? value.toFixed(4) : value.toPrecision(4);
 }

@@ -88,7 +88,7 @@ async function choose(
 function beside(runs: readonly RunId[], wanted: RunId, say: (line: string) => void): Choice {
   let number = 2;
   while (runs.includes(`${wanted}-${number}`)) number++;
-  const id = `${wanted}-${number}`;
+  const id = runIdOf(`${wanted}-${number}`);
   say(`run "${wanted}" stays as it is; starting "${id}"`);
   return { id, state: undefined };
 }

@@ -44,6 +44,6 @@ function print(report: VerifyReport): void {
   console.log(
     `${run}: ${events} events, ${steps} steps and ${snapshots} snapshots checked` +
       (replay ? `; ${replay.steps} steps recomputed, ${replay.compared} events compared` : "") +
-      (problems.length === 0 ? "; all as recorded" : `; ${problems.length} problems`),
+      (problems.length === 0 ? "; all as recorded" : `; problems: ${problems.length}`),
   );
 }

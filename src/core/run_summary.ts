@@ -24,7 +24,8 @@ export interface RunSummary {
 
 /** The summary of a state that `evolve` made: `runSummary(project(runState, events))`. */
 export function runSummary(state: RunState): RunSummary {
-  const best = state.bestEvaluation ?? state.bestTrainLoss;
+  const { bestEvaluation, bestTrainLoss } = state;
+  const best = Number.isNaN(bestEvaluation?.loss) ? bestTrainLoss : bestEvaluation ?? bestTrainLoss;
   return {
     status: state.status,
     recipe: state.task ?? null,

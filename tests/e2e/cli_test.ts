@@ -38,14 +38,14 @@ Deno.test.beforeAll(async () => {
 Deno.test.afterAll(() => Deno.remove(template, { recursive: true }));
 
 Deno.test("--help of the command and of each verb says how it is used and exits 0", async () => {
-  for (const verb of [undefined, ...VERBS]) {
+  await inPairs([undefined, ...VERBS], async (verb) => {
     const { code, stdout, stderr } = await runCli(
       verb === undefined ? ["--help"] : [verb, "--help"],
     );
-    assert.deepEqual([code, stderr], [0, ""], verb);
+    assert.deepEqual([code, stderr], [0, ""], String(verb));
     assert.match(stdout, /^Usage: foldlog/m);
     for (const name of verb === undefined ? VERBS : [verb]) assert.match(stdout, new RegExp(name));
-  }
+  });
 });
 
 Deno.test("--version prints the version of deno.json", async () => {
@@ -441,72 +441,84 @@ terminalTest(
   },
 );
 
-/** Wrong uses that need no run: nothing may be made of them. */
-const WRONG: readonly (readonly [readonly string[], readonly RegExp[], CliOptions?])[] = [
-  [[], [/Usage: foldlog/]],
-  [["trian"], [/`trian`/, /Did you mean `train`/]],
-  [["train", "--foo"], [/`--foo`/, /Usage/]],
-  [["train", "--max-stepz", "3"], [/`--max-stepz`/, /\[--max-steps N\]/]],
-  [["train", "moby-gpt", "twice"], [/`twice`/, /Usage/]],
-  [["train", "mobygpt"], [/"mobygpt"/, /"moby-gpt"/]],
-  [["train", "gpt5"], [/"gpt5"/, /moby-gpt/]],
-  [["show"], [/RUN/, /Usage/]],
-  [["train", "--run", "x", "--resume", "must"], [/no run "x"/, /runs/]],
-  [["train", "--resume", "maybe"], [/--resume/, /"auto", "never",? and "must"/, /"maybe"/]],
-  [["train", "--until", "x"], [/--until/, /integer/, /"x"/]],
-  [["train", "--until", "-1"], [/--until/, /0/, /-1/]],
-  [["train", "--max-steps", "0"], [/steps\.max/, /at least 1/, /"0"/]],
-  [["train", "--max-steps", "ten"], [/--max-steps/, /integer/, /"ten"/]],
-  [["train", "--lr", "fast"], [/--lr/, /number/, /"fast"/]],
-  [["train", "--lr", "-1"], [/optimizer\.learningRate/, /at least 0/, /"-1"/]],
-  [["train", "--seed", "-1"], [/seed/, /at least 0/, /"-1"/]],
-  [["train", "--seed", "9007199254740993"], [/seed/]],
-  [["train", "--set", "model.layers=abc"], [/model\.layers/, /number/, /"abc"/]],
-  [["train", "--set", "model.layers="], [/model\.layers/, /number/, /""/]],
-  [["train", "--set", "data.shuffle=maybe"], [/data\.shuffle/, /boolean|true or false/, /"maybe"/]],
-  [["train", "--set", "optimizer.name=foo"], [/optimizer\.name/, /adamw/, /"foo"/]],
-  [["train", "--set", "optimizer.learningRate=NaN"], [/learningRate/, /number/, /"NaN"/]],
-  [["train", "--set", "optimizer.learningRate=Infinity"], [/learningRate/, /number/, /"Infinity"/]],
-  [["train", "--set", "steps.max=1.5"], [/steps\.max/, /whole number/, /"1\.5"/]],
-  [["train", "--set", "batch.micro=3"], [/batch\.micro/, /divides batch\.size/, /"3"/]],
-  [["train", "--set", "model.layerz=2"], [/"model\.layerz"/, /mean model\.layers/]],
-  [["train", "--set", "layers=2"], [/"layers"/, /mean model\.layers/]],
-  [["train", "--set", "model=2"], [/"model"/, /settings/]],
-  [["train", "--set", "__proto__.x=2"], [/"__proto__\.x"/, /settings/]],
-  [["train", "--set", "model"], [/path=value/, /"model"/]],
-  [["train", "--set", "=3"], [/path=value/, /"=3"/]],
-  [["train", "--set", "model.channels=15", "--set", "model.heads=2"], [
-    /model\.channels/,
-    /multiple of model\.heads/,
-    /15 and 2/,
-  ]],
-  [["train", "--set", "model.layers=0"], [/model\.layers/, /above 0/, /0/]],
-  [["train", "--set", "model.layers=1.5"], [/model\.layers/, /whole number/, /1\.5/]],
-  [["train", "--set", "model.dropout=1"], [/model\.dropout/, /0 up to/, /1/]],
-  [["train", "--set", "model.context=9999999"], [/context/, /at least 10000000 bytes/]],
-  [["train", "--backend", "foo"], [/--backend/, /"wasm"/, /"foo"/]],
-  [["train"], [/FOLDLOG_BACKEND/, /wasm/, /"foo"/], { env: { FOLDLOG_BACKEND: "foo" } }],
-  ...["../x", ".hidden", "objects"].map((id) =>
-    [["train", "--run", id], [new RegExp(`"${id}"`), /letters, digits|reserved/]] as const
-  ),
-  [["train", "--run", ""], [/""/, /letters, digits/]],
-];
+type WrongUse = readonly [args: readonly string[], messages: readonly RegExp[], CliOptions?];
 
-for (const [args, messages, options] of WRONG) {
-  const env = Object.entries(options?.env ?? {}).map(([name, value]) => `${name}=${value} `);
-  Deno.test(`${env}foldlog ${args.join(" ")} is refused with a reason`, async () => {
-    await using place = makePlace();
-    await refuses(args, messages, { env: { FOLDLOG_RUNS: place.root, ...options?.env } });
-    assert.deepEqual(namesIn(place.parent), [], "something was made");
+/** Wrong uses that need no run: nothing may be made of them. */
+const WRONG: Readonly<Record<string, readonly WrongUse[]>> = {
+  "verb, flag or recipe": [
+    [[], [/Usage: foldlog/]],
+    [["trian"], [/`trian`/, /Did you mean `train`/]],
+    [["train", "--foo"], [/`--foo`/, /Usage/]],
+    [["train", "--max-stepz", "3"], [/`--max-stepz`/, /\[--max-steps N\]/]],
+    [["train", "moby-gpt", "twice"], [/`twice`/, /Usage/]],
+    [["train", "mobygpt"], [/"mobygpt"/, /"moby-gpt"/]],
+    [["train", "other"], [/"other"/, /moby-gpt/]],
+    [["show"], [/RUN/, /Usage/]],
+    [["train", "--run", "x", "--resume", "must"], [/no run "x"/, /runs/]],
+    [["train", "--resume", "maybe"], [/--resume/, /"auto", "never",? and "must"/, /"maybe"/]],
+  ],
+  "number": [
+    [["train", "--until", "x"], [/--until/, /integer/, /"x"/]],
+    [["train", "--until", "-1"], [/--until/, /0/, /-1/]],
+    [["train", "--max-steps", "0"], [/steps\.max/, /at least 1/, /"0"/]],
+    [["train", "--lr", "fast"], [/--lr/, /number/, /"fast"/]],
+    [["train", "--lr", "-1"], [/optimizer\.learningRate/, /at least 0/, /"-1"/]],
+    [["train", "--seed", "-1"], [/seed/, /at least 0/, /"-1"/]],
+    [["train", "--seed", "9007199254740993"], [/seed/]],
+  ],
+  "setting": [
+    [["train", "--set", "model.layers=abc"], [/model\.layers/, /number/, /"abc"/]],
+    [["train", "--set", "model.layers="], [/model\.layers/, /number/, /""/]],
+    [["train", "--set", "data.shuffle=maybe"], [/data\.shuffle/, /boolean|true/, /"maybe"/]],
+    [["train", "--set", "optimizer.name=foo"], [/optimizer\.name/, /adamw/, /"foo"/]],
+    [["train", "--set", "optimizer.learningRate=NaN"], [/learningRate/, /number/, /"NaN"/]],
+    [["train", "--set", "steps.max=1.5"], [/steps\.max/, /whole number/, /"1\.5"/]],
+    [["train", "--set", "batch.micro=3"], [/batch\.micro/, /divides batch\.size/, /"3"/]],
+    [["train", "--set", "model.layerz=2"], [/"model\.layerz"/, /mean model\.layers/]],
+    [["train", "--set", "layers=2"], [/"layers"/, /mean model\.layers/]],
+    [["train", "--set", "model=2"], [/"model"/, /settings/]],
+    [["train", "--set", "__proto__.x=2"], [/"__proto__\.x"/, /settings/]],
+    [["train", "--set", "model"], [/path=value/, /"model"/]],
+    [["train", "--set", "=3"], [/path=value/, /"=3"/]],
+  ],
+  "model": [
+    [["train", "--set", "model.channels=15", "--set", "model.heads=2"], [
+      /model\.channels/,
+      /multiple of model\.heads/,
+      /15 and 2/,
+    ]],
+    [["train", "--set", "model.layers=0"], [/model\.layers/, /above 0/, /0/]],
+    [["train", "--set", "model.dropout=1"], [/model\.dropout/, /0 up to/, /1/]],
+    [["train", "--set", "model.context=9999999"], [/context/, /at least 10000000 bytes/]],
+  ],
+  "backend": [
+    [["train", "--backend", "foo"], [/--backend/, /"wasm"/, /"foo"/]],
+    [["train"], [/FOLDLOG_BACKEND/, /wasm/, /"foo"/], { env: { FOLDLOG_BACKEND: "foo" } }],
+  ],
+  "name for a run": [
+    [["train", "--run", "../x"], [/"\.\.\/x"/, /letters, digits/]],
+    [["train", "--run", ".hidden"], [/"\.hidden"/, /letters, digits/]],
+    [["train", "--run", "objects"], [/"objects"/, /reserved/]],
+    [["train", "--run", ""], [/""/, /letters, digits/]],
+  ],
+};
+
+for (const [what, uses] of Object.entries(WRONG)) {
+  Deno.test(`a wrong ${what} is refused with what was found and expected, and makes nothing`, async () => {
+    await inPairs(uses, async ([args, messages, options]) => {
+      await using place = makePlace();
+      await refuses(args, messages, { env: { FOLDLOG_RUNS: place.root, ...options?.env } });
+      assert.deepEqual(namesIn(place.parent), [], `foldlog ${args.join(" ")} made something`);
+    });
   });
 }
 
 Deno.test("a run that is not there is refused by each verb, with the nearest name", async () => {
   await refuses(["show", "nobody", "--runs", template], [/no run "nobody"/, /runs/]);
-  for (const verb of ["resume", "show", "log", "checkpoints", "verify"]) {
+  await inPairs(["resume", "show", "log", "checkpoints", "verify"], async (verb) => {
     await refuses([verb, "hal", "--runs", template], [/no run "hal"/, /mean "?half/]);
     await refuses([verb, "../half", "--runs", template], [/"\.\.\/half"/, /letters, digits/]);
-  }
+  });
 });
 
 Deno.test("--resume must names only runs that are near", async () => {
@@ -569,9 +581,10 @@ Deno.test("a run of a newer format is refused, and left as it is", async () => {
   const newer = first!.replace('"format":1', '"format":2');
   Deno.writeTextFileSync(segmentOf(place.root, "half"), [newer, ...rest].join("\n"));
   const before = readLog(place.root, "half");
-  for (const args of [["train", "--run", "half"], ...looksAt("half"), ["verify", "half"]]) {
+  const tries = [["train", "--run", "half"], ...looksAt("half"), ["verify", "half"]];
+  await inPairs(tries, async (args) => {
     await refuses([...args, "--runs", place.root], [/newer/, /format 2/, /up to 1/, /[Uu]pdate/]);
-  }
+  });
   assert.equal(readLog(place.root, "half"), before);
   const { stdout } = await succeeds(["runs", "--runs", place.root]);
   assert.match(stdout, /half .*unreadable/);
@@ -581,18 +594,23 @@ Deno.test("a damaged log is refused with its place, and left as it is; other run
   await using place = makePlace(["half", "done"]);
   damageLog(place.root, "half", 4);
   const before = readLog(place.root, "half");
-  for (const args of [["train", "--run", "half"], ...looksAt("half")]) {
+  await inPairs([["train", "--run", "half"], ...looksAt("half")], async (args) => {
     await refuses([...args, "--runs", place.root], [
       /"half" is damaged at position 4 /,
       /00000000\.jsonl line 5/,
       /backup/,
     ]);
-  }
+  });
   assert.equal(readLog(place.root, "half"), before);
   const { stdout } = await succeeds(["runs", "--runs", place.root]);
   assert.match(stdout, /done .*completed/);
   assert.match(stdout, /half .*unreadable/);
 });
+
+/** Does work two at a time: short processes that wait for the disk as much as for the processor. */
+async function inPairs<A>(items: readonly A[], work: (item: A) => Promise<void>): Promise<void> {
+  for (let at = 0; at < items.length; at += 2) await Promise.all(items.slice(at, at + 2).map(work));
+}
 
 function looksAt(run: string): readonly (readonly string[])[] {
   return [["resume", run], ["show", run], ["log", run], ["checkpoints", run]];

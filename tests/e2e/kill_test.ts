@@ -51,6 +51,7 @@ for (const [setup, kills] of [...repeated, [webgpu, 2]] as const) {
       const untouched = await leftAlone(setup);
       const root = makeRoot();
       let before = "";
+      let killed = 0;
       for (let times = 1; times <= kills; times++) {
         const { name, ...moment } = chooseMoment(root, setup);
         console.log(`seed ${seed}, kill ${times}: ${name}`);
@@ -63,7 +64,9 @@ for (const [setup, kills] of [...repeated, [webgpu, 2]] as const) {
           assert.equal(code, 0); // it ended before the moment came
           break;
         }
+        killed++;
       }
+      assert.ok(killed > 0, "the run was never killed");
       // One more, when all is recorded and only the sample is missing, which takes long on webgpu.
       const when = () => acknowledged(root).includes('"RunCompleted"');
       await train(root, setup, setup.backend === "webgpu" ? [{ signal: "SIGKILL", when }] : []);
@@ -208,6 +211,7 @@ Deno.test("a damaged snapshot is said and passed over, and the run ends equal", 
   assert.match(stdout, new RegExp(`snapshot of step ${newest!.step} cannot be used: .*damaged`));
   assert.match(stdout, new RegExp(`loaded the snapshot of step ${older!.step}`));
   assert.deepEqual(await eventsOf(root), untouched.events);
+  assert.deepEqual(objectsIn(root), untouched.objects, "the damaged object was made anew");
 });
 
 /** What a run that nobody disturbed left behind. */

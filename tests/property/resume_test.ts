@@ -498,7 +498,7 @@ async function expectIntact(
   for (const check of [verifyRun(store, RUN), replayRun({ store, device }, RUN, taskOf(small))]) {
     const report = await leaksNothing(() => orThrow(check));
     const problems = report.problems.map(({ type, step }) => `${type} at ${step}`);
-    assert.deepEqual(problems, unreadable, report.problems[0]?.message);
+    assert.deepEqual(problems, unreadable, String(report.problems[0]?.message));
     assert.equal(report.ok, unreadable.length === 0);
     if (report.replay === undefined) continue;
     const recomputed = events.filter((event) =>

@@ -35,7 +35,7 @@ export function backendTest(
   });
 }
 
-/** Runs `work`, also one that fails, and expects as many tensors after it as before. */
+/** Runs `work` and expects as many tensors after it as before. */
 export async function leaksNothing<A>(work: () => A | Promise<A>): Promise<A> {
   const before = tf.memory().numTensors;
   const result = await work();

@@ -1,0 +1,82 @@
+import assert from "node:assert/strict";
+import * as E from "fp-ts/Either.js";
+import * as tf from "foldlog/tf";
+import { arraySource } from "../../src/adapters/array_source.ts";
+import { memoryStore } from "../../src/adapters/memory_store.ts";
+import { describeError } from "../../src/app/describe_error.ts";
+import { orThrow } from "../../src/app/or_throw.ts";
+import { readRun } from "../../src/app/read_run.ts";
+import { trainRun } from "../../src/app/train_run.ts";
+import { replayRun, verifyRun } from "../../src/app/verify_run.ts";
+import type { Device } from "../../src/ports/device.ts";
+import type { Store } from "../../src/ports/store.ts";
+import { defineTask } from "../../src/ports/task.ts";
+import { backendTest } from "../support/backends.ts";
+
+const x = { dtype: "float32", shape: [4, 1], data: Float32Array.of(0, 1, 2, 3) } as const;
+const task = defineTask({
+  name: "double",
+  config: { steps: { max: 6 }, batch: { size: 4, micro: 4 }, save: { every: 0 } },
+  data: arraySource("x", { x }),
+  init: () => ({ slope: tf.scalar(0) }),
+  loss: ({ slope }, { x }) =>
+    tf.mean<tf.Scalar>(tf.squaredDifference(tf.mul(x, 2), tf.mul(x, slope))),
+});
+
+backendTest("cpu", "another environment is refused, and named member by member", async (device) => {
+  const store = memoryStore();
+  await orThrow(trainRun({ store, device }, "a", task, { until: 3 }));
+  const refused = await trainRun({ store, device: elsewhere(device) }, "a", task)();
+  assert.ok(E.isLeft(refused) && refused.left.type === "EnvironmentChanged");
+  const [change] = refused.left.changes;
+  assert.deepEqual([change!.member, change!.current], ["runtime", "another"]);
+  assert.match(describeError(refused.left), /runtime: recorded ".+", now "another"/);
+});
+
+backendTest(
+  "cpu",
+  "an accepted environment is recorded, and a replay does not claim the steps before it",
+  async (device) => {
+    const store = memoryStore();
+    const there = elsewhere(device);
+    await orThrow(trainRun({ store, device }, "a", task, { until: 3 }));
+    const options = { acceptEnvironment: true };
+    await orThrow(trainRun({ store, device: there }, "a", task, options));
+    const { state, events } = await orThrow(readRun(store, "a"));
+    assert.deepEqual([state.status, state.environment], ["completed", there.environment]);
+    const resumed = events.find(({ event }) => event.type === "RunResumed")!.event;
+    assert.deepEqual(resumed.data, { step: 3, environment: there.environment });
+    assert.equal((await orThrow(verifyRun(store, "a"))).ok, true);
+    const replayed = await replayRun({ store, device: there }, "a", task)();
+    assert.ok(E.isLeft(replayed) && replayed.left.type === "ComputedElsewhere");
+    assert.deepEqual([replayed.left.from, replayed.left.to], [1, 3]);
+  },
+);
+
+backendTest(
+  "cpu",
+  "steps that would have to be recomputed elsewhere are named before anything is computed",
+  async (device) => {
+    const store = memoryStore();
+    await dieAfterStep(store, device, 3);
+    const before = await orThrow(readRun(store, "a"));
+    const options = { acceptEnvironment: true };
+    const refused = await trainRun({ store, device: elsewhere(device) }, "a", task, options)();
+    assert.ok(E.isLeft(refused) && refused.left.type === "ComputedElsewhere");
+    assert.deepEqual([refused.left.from, refused.left.to], [1, 3]);
+    assert.match(describeError(refused.left), /Steps 1 to 3 .* --backend cpu/s);
+    assert.deepEqual((await orThrow(readRun(store, "a"))).events, before.events);
+  },
+);
+
+function elsewhere(device: Device): Device {
+  return { ...device, environment: { ...device.environment, runtime: "another" } };
+}
+
+/** Ends the training as a kill would: without a word. */
+async function dieAfterStep(store: Store, device: Device, step: number): Promise<void> {
+  const report = (notice: { readonly type: string; readonly step?: number }) => {
+    if (notice.type === "Step" && notice.step === step) throw new Error("killed");
+  };
+  await assert.rejects(trainRun({ store, device, reporter: { report } }, "a", task)(), /killed/);
+}

@@ -11,7 +11,7 @@ import { mobyGpt } from "../src/recipes/moby_gpt.ts";
 import { backendsHere } from "./backends.ts";
 import type { Row } from "./row.ts";
 
-const STEPS: Readonly<Record<string, number>> = { wasm: 150, webgpu: 50 };
+const STEPS: Readonly<Record<string, number>> = { wasm: 100, webgpu: 50 };
 
 /**
  * What the log and the snapshots cost a step of the default recipe, with a snapshot every 50 steps:

@@ -8,22 +8,25 @@ import type { RecordedEvent } from "../src/core/recorded_event.ts";
 import { backendsHere } from "./backends.ts";
 import { median, type Row } from "./row.ts";
 
-/** Steps of the plan and between snapshots: small enough for a software adapter. */
-const MAX_STEPS = 40;
-const SAVE_EVERY = 15;
+/** Steps between snapshots; a plan has three times as many. Fewer where a software adapter is slow. */
+const SAVE_EVERY: Readonly<Record<string, number>> = { wasm: 10, webgpu: 5 };
 
 /** How a run is interrupted: after which steps, and whether it is killed or paused there. */
-const PATTERNS: readonly {
+interface Pattern {
   readonly name: string;
   readonly kind: "paused" | "killed";
   readonly steps: readonly number[];
-}[] = [
-  { name: "paused at 20", kind: "paused", steps: [20] },
-  { name: "killed after a snapshot (16)", kind: "killed", steps: [16] },
-  { name: "killed before a snapshot (29)", kind: "killed", steps: [29] },
-  { name: "killed before the first (12)", kind: "killed", steps: [12] },
-  { name: "killed at 9, 20 and 35", kind: "killed", steps: [9, 20, 35] },
-];
+}
+
+function patternsOf(every: number): readonly Pattern[] {
+  return [
+    { name: "paused between snapshots", kind: "paused", steps: [every + 2] },
+    { name: "killed after a snapshot", kind: "killed", steps: [every + 1] },
+    { name: "killed before a snapshot", kind: "killed", steps: [2 * every - 1] },
+    { name: "killed before the first", kind: "killed", steps: [every - 2] },
+    { name: "killed three times", kind: "killed", steps: [every - 3, every + 2, 2 * every + 3] },
+  ];
+}
 
 /**
  * Interrupts real processes that train the default recipe and lets the same command go on: whether
@@ -38,7 +41,7 @@ export async function resumeBench(): Promise<readonly Row[]> {
     const stepTime = median(
       stepTimes(alone).slice(1).map((time, index) => time - stepTimes(alone)[index]!),
     );
-    for (const pattern of PATTERNS) {
+    for (const pattern of patternsOf(saveEvery(backend))) {
       rows.push(await measure(root, backend, pattern, alone, stepTime));
     }
     await Deno.remove(root, { recursive: true });
@@ -49,7 +52,7 @@ export async function resumeBench(): Promise<readonly Row[]> {
 async function measure(
   root: string,
   backend: string,
-  { name, kind, steps }: (typeof PATTERNS)[number],
+  { name, kind, steps }: Pattern,
   alone: readonly RecordedEvent[],
   stepTime: number,
 ): Promise<Row> {
@@ -84,6 +87,10 @@ async function measure(
   };
 }
 
+function saveEvery(backend: string): number {
+  return SAVE_EVERY[backend] ?? 10;
+}
+
 function start(
   root: string,
   backend: string,
@@ -108,9 +115,9 @@ function start(
     "--resume",
     "auto",
     "--set",
-    `steps.max=${MAX_STEPS}`,
+    `steps.max=${3 * saveEvery(backend)}`,
     "--save-every",
-    String(SAVE_EVERY),
+    String(saveEvery(backend)),
     "--set",
     "evaluate.every=0",
     ...more,

@@ -1,4 +1,3 @@
-import { setImmediate } from "node:timers";
 import * as tf from "@tensorflow/tfjs";
 import type { TaskEither } from "fp-ts/TaskEither.js";
 import type { Environment } from "../core/environment.ts";
@@ -6,6 +5,9 @@ import type { HostTensor } from "../core/host_tensor.ts";
 import { attempt, fail } from "../ports/attempt.ts";
 import type { BackendUnavailable, Device } from "../ports/device.ts";
 import type { Backend, BackendChoice } from "./backend_choice.ts";
+
+/** Milliseconds of steps after which the event loop has a turn; a turn costs about two. */
+const TURN_EVERY = 100;
 
 /** A WebGPU adapter as far as the choice of a backend is concerned. */
 export interface GpuAdapter {
@@ -25,11 +27,15 @@ export function openDevice(choice: BackendChoice = "auto"): TaskEither<BackendUn
     const { backend, why } = choose(choice, adapter);
     const detail = await start(backend, adapter);
     const environment = environmentOf(backend, detail);
+    const takeTurn = turnTaker();
     return {
       environment,
       explanation: `${backend} (${detail}): ${why}`,
       activate: async () => void await tf.setBackend(backend),
-      read,
+      read: async (tensor) => {
+        await takeTurn();
+        return await read(tensor);
+      },
     };
   });
 }
@@ -124,15 +130,23 @@ function environmentOf(backend: string, adapter: string): Environment {
 }
 
 /**
- * Reads in a later turn of the event loop: steps on wasm only ever wait for what is there already, and
- * no signal, timer or message would have its turn.
+ * Gives signals, timers and messages their turn, ten times a second at most: steps on wasm only ever
+ * wait for what is there already, and nothing else would happen between them.
  */
+function turnTaker(): () => Promise<void> {
+  let turnedAt = 0;
+  return async () => {
+    if (performance.now() - turnedAt < TURN_EVERY) return;
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    turnedAt = performance.now();
+  };
+}
+
 async function read(tensor: tf.Tensor): Promise<HostTensor> {
   const { dtype, shape } = tensor;
   if (dtype !== "float32" && dtype !== "int32") {
     throw new TypeError(`Expected a float32 or int32 tensor to read, found ${dtype}`);
   }
-  await new Promise((resolve) => setImmediate(resolve));
   const data = await tensor.data<"float32" | "int32">();
   return { dtype, shape, data: data.slice() }; // the cpu backend gives its own array
 }

@@ -199,7 +199,7 @@ Deno.test("a torn last line is said, cut off, and costs nothing but its step", a
   assert.deepEqual(objectsIn(root), untouched.objects);
 });
 
-Deno.test("a damaged snapshot is said and passed over, and the run ends equal", async () => {
+Deno.test("a damaged snapshot is said, passed over and healed, and the run ends equal", async () => {
   const untouched = await leftAlone(wasm);
   const root = makeRoot();
   await train(root, wasm, [{ signal: "SIGKILL", when: () => lineCount(root) > 20 }]);
@@ -211,6 +211,7 @@ Deno.test("a damaged snapshot is said and passed over, and the run ends equal", 
   assert.match(stdout, new RegExp(`snapshot of step ${newest!.step} cannot be used: .*damaged`));
   assert.match(stdout, new RegExp(`loaded the snapshot of step ${older!.step}`));
   assert.deepEqual(await eventsOf(root), untouched.events);
+  assert.deepEqual(objectsIn(root), untouched.objects);
   assert.deepEqual(objectsIn(root), untouched.objects, "the damaged object was made anew");
 });
 

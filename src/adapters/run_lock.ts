@@ -17,6 +17,11 @@ export async function takeLock(path: string, since: string): Promise<RunLock | s
     const holder = (await Deno.readTextFile(path)).trim();
     return holder === "" ? "a process that has not said who it is" : holder;
   }
+  const [locked, named] = [await file.stat(), await Deno.stat(path)];
+  if (locked.ino !== named.ino) { // the run was archived between the opening and the lock
+    file.close();
+    return await takeLock(path, since);
+  }
   await file.truncate();
   await writeAll(file, new TextEncoder().encode(`process ${Deno.pid} since ${since}\n`));
   return { release: () => file.close() };

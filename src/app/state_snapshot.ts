@@ -2,7 +2,6 @@ import * as E from "fp-ts/Either.js";
 import { leafDigests, stateDigest } from "../codec/snapshot_codec.ts";
 import type { DataCursor } from "../core/data_cursor.ts";
 import type { Digest } from "../core/digest.ts";
-import type { HostTensor } from "../core/host_tensor.ts";
 import type { Snapshot, TensorGroup } from "../core/snapshot.ts";
 import { fail } from "../ports/attempt.ts";
 import type { Device } from "../ports/device.ts";
@@ -45,8 +44,10 @@ export function stateOf(plan: Plan, snapshot: Snapshot): TrainState {
   return fail({ type: "StateDiffers", step: snapshot.step, reason });
 }
 
+/** Asks for all leaves at once: a GPU answers each in a round trip of its own. */
 async function readTree(device: Device, tree: Tree): Promise<TensorGroup> {
-  const tensors = new Map<string, HostTensor>();
-  for (const [path, leaf] of leavesOf(tree)) tensors.set(path, await device.read(leaf));
-  return tensors;
+  const reads = leavesOf(tree).map(async ([path, leaf]) =>
+    [path, await device.read(leaf)] as const
+  );
+  return new Map(await Promise.all(reads));
 }

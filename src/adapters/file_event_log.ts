@@ -10,7 +10,7 @@ import type { Clock } from "../ports/clock.ts";
 import type { EventLog, LogContents, LogError, LogWriter, TornTail } from "../ports/event_log.ts";
 import { entriesIn } from "./directory_entries.ts";
 import { makeDirectory, syncDirectory, writeAll } from "./durable_file.ts";
-import { readSegments, type Segment } from "./log_segment.ts";
+import { LINE_BREAK, readSegments, type Segment } from "./log_segment.ts";
 import { type RunLock, takeLock } from "./run_lock.ts";
 import { systemClock } from "./system_clock.ts";
 import { guarded } from "./system_error.ts";
@@ -18,7 +18,6 @@ import { guarded } from "./system_error.ts";
 const FIRST_SEGMENT = "00000000.jsonl";
 const SEGMENT = /^[0-9]{8}\.jsonl$/;
 const ARCHIVE = ".archive";
-const LINE_BREAK = 10;
 
 /**
  * The event log in files, in the layout of docs/format.md.

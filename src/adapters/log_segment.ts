@@ -16,7 +16,8 @@ export interface SegmentContents {
   readonly torn?: TornTail;
 }
 
-const LINE_BREAK = 10;
+/** Ends every line of a segment. */
+export const LINE_BREAK = 10;
 
 /** Reads a log's segments, in order; only the last may end in a torn line. */
 export function readSegments(

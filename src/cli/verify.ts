@@ -1,3 +1,4 @@
+import * as E from "fp-ts/Either.js";
 import { fileStore } from "../adapters/file_store.ts";
 import { readRun } from "../app/read_run.ts";
 import { replayRun, type VerifyReport, verifyRun } from "../app/verify_run.ts";
@@ -21,9 +22,9 @@ export async function run(args: ArgumentsOf<"verify">): Promise<number> {
 async function replay(args: ArgumentsOf<"verify">): Promise<VerifyReport> {
   const id = runIdOf(args.run);
   const store = fileStore(runsDirectory(args.runs));
-  const integrity = await orExit(verifyRun(store, id));
-  if (integrity.problems.some(({ type }) => type === "LogDamaged")) return integrity;
-  const { state } = await orExit(readRun(store, id));
+  const read = await readRun(store, id)();
+  if (E.isLeft(read)) return await orExit(verifyRun(store, id)); // reports what it can of the damage
+  const { state } = read.right;
   const recipe = recipeOf(recipes, id, state);
   const device = await openDeviceFor(backendChoice(args.backend), state, console.error);
   const reporter = progressReporter({ say: console.error, json: args.json });

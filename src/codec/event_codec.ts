@@ -62,6 +62,8 @@ const dataOf: { readonly [Type in RunEvent["type"]]: t.Decoder<unknown, DataOf<T
   RunFailed: object({ step: count, message: t.string }),
 };
 
+const typed = object({ type: t.string, data: t.UnknownRecord });
+
 /** An event as JSON; numbers that JSON does not have become strings. */
 export function encodeEvent(event: RunEvent): Json {
   return encodeNumbers(event);
@@ -69,7 +71,7 @@ export function encodeEvent(event: RunEvent): Json {
 
 /** The event that `encodeEvent` wrote, or one line that says what is wrong with it. */
 export function decodeEvent(value: unknown): E.Either<string, RunEvent> {
-  const outer = decode(object({ type: t.string, data: t.UnknownRecord }), value);
+  const outer = decode(typed, value);
   if (E.isLeft(outer)) return outer;
   const { type, data } = outer.right;
   if (!Object.hasOwn(dataOf, type)) {

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { findGpuAdapter } from "../../src/adapters/tfjs_backend.ts";
 import { sha256 } from "../../src/codec/digest.ts";
+import { randomFrom } from "../support/random.ts";
 import { type CliResult, type Kill, runCli } from "../support/run_cli.ts";
 
 /** A training that takes a second or two. */
@@ -421,15 +422,4 @@ function backendTest({ backend }: Setup, name: string, fn: () => Promise<void>):
   const missing = backend === "webgpu" && !hasWebGpu;
   const remedy = missing ? ": needs a WebGPU adapter; on Debian: mesa-vulkan-drivers" : "";
   Deno.test({ name: `${name} (${backend}${remedy})`, ignore: missing && !requiresWebGpu, fn });
-}
-
-/** Marsaglia's xorshift32: enough to choose moments with. */
-function randomFrom(seed: number): () => number {
-  let state = (seed ^ 0x9e3779b9) | 1;
-  return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) / 2 ** 32;
-  };
 }

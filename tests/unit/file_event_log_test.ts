@@ -14,6 +14,7 @@ import {
   started,
   stepTaken,
 } from "../contract/event_log_contract.ts";
+import { randomFrom } from "../support/random.ts";
 import { commandLine, repository } from "../support/run_cli.ts";
 
 const SEGMENT = "00000000.jsonl";
@@ -455,15 +456,4 @@ function newSeed(): number {
   const seed = Number(Deno.env.get("FOLDLOG_TEST_SEED") ?? Date.now() % 2 ** 31);
   console.log(`seed ${seed} (FOLDLOG_TEST_SEED=${seed} repeats it)`);
   return seed;
-}
-
-/** Marsaglia's xorshift32: enough to choose bits with. */
-function randomFrom(seed: number): () => number {
-  let state = (seed ^ 0x9e3779b9) | 1;
-  return () => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) / 2 ** 32;
-  };
 }

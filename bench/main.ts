@@ -7,11 +7,13 @@
  */
 import { parseArgs } from "node:util";
 import { table } from "../src/cli/table.ts";
+import { logBench } from "./log_bench.ts";
 import { overheadBench } from "./overhead_bench.ts";
 import { resumeBench } from "./resume_bench.ts";
 import type { Row } from "./row.ts";
 
 const subjects: Readonly<Record<string, () => Promise<readonly Row[]>>> = {
+  log: logBench,
   overhead: overheadBench,
   resume: resumeBench,
 };

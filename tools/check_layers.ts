@@ -118,8 +118,14 @@ const CODE_RULES: readonly Rule[] = [
   {
     pattern: globalName("Deno"),
     within: EVERYWHERE,
-    except: OUTER_LAYERS,
+    except: ["src/testing/", ...OUTER_LAYERS],
     remedy: "put it behind a port and give it an adapter",
+  },
+  {
+    pattern: globalName("Deno(?!\\s*\\.\\s*test\\b)"),
+    within: ["src/testing/"],
+    except: [],
+    remedy: "a suite registers tests by Deno.test and takes everything else as an argument",
   },
   {
     pattern: globalName("Date|Temporal|performance\\s*\\.\\s*now"),

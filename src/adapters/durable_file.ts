@@ -34,29 +34,3 @@ async function makeInDirectory(path: string): Promise<void> {
   }
   await syncDirectory(dirname(path));
 }
-
-/**
- * Writes a file that is never changed again: it has its name only when its bytes are durable.
- *
- * The bytes go under a temporary name, are synced, and renamed; then the directory is synced. A crash
- * in between leaves a file `.tmp-*`, which is nobody's.
- */
-export async function writeOnce(path: string, bytes: Uint8Array): Promise<void> {
-  const directory = dirname(path);
-  await makeDirectory(directory);
-  const temporary = `${directory}/.tmp-${crypto.randomUUID()}`;
-  try {
-    await writeSynced(temporary, bytes);
-    await Deno.rename(temporary, path);
-  } catch (error) {
-    await Deno.remove(temporary).catch(() => undefined);
-    throw error;
-  }
-  await syncDirectory(directory);
-}
-
-async function writeSynced(path: string, bytes: Uint8Array): Promise<void> {
-  using file = await Deno.open(path, { createNew: true, write: true, mode: 0o444 });
-  await writeAll(file, bytes);
-  await file.sync();
-}

@@ -1,9 +1,30 @@
+import { type Durability, everyStep } from "../core/durability.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Store } from "../ports/store.ts";
+import type { Compression } from "./compression.ts";
 import { fileEventLog } from "./file_event_log.ts";
 import { fileSnapshotStore } from "./file_snapshot_store.ts";
+import { systemClock } from "./system_clock.ts";
+
+/** How a store keeps what it is given. None of this changes what is trained, or any digest. */
+export interface FileStoreOptions {
+  /** When events become durable; "every-step" unless given. */
+  readonly durability?: Durability;
+  /** Bytes after which a segment of a log is followed by the next; 4 MiB unless given. */
+  readonly segmentBytes?: number;
+  /** Whether tensors are compressed; "none" unless given. */
+  readonly compress?: Compression;
+  readonly clock?: Clock;
+}
+
+const SEGMENT_BYTES = 4 * 2 ** 20;
 
 /** A log and a snapshot store in the directory `root`, which is made when something is written. */
-export function fileStore(root: string, clock?: Clock): Store {
-  return { log: fileEventLog(root, clock), snapshots: fileSnapshotStore(root) };
+export function fileStore(root: string, options: FileStoreOptions = {}): Store {
+  const { durability = everyStep, segmentBytes = SEGMENT_BYTES } = options;
+  const { compress = "none", clock = systemClock } = options;
+  return {
+    log: fileEventLog(root, { durability, segmentBytes, clock }),
+    snapshots: fileSnapshotStore(root, { compress }),
+  };
 }

@@ -1,71 +1,40 @@
-import * as E from "fp-ts/Either.js";
-import { decodeLine } from "../codec/envelope_codec.ts";
 import type { RecordedEvent } from "../core/recorded_event.ts";
-import type { RunId } from "../core/run_id.ts";
-import type { LogError, TornTail } from "../ports/event_log.ts";
-
-/** A segment file of a log. */
-export interface Segment {
-  readonly name: string;
-  readonly bytes: Uint8Array;
-}
-
-/** What the segments of a log hold. */
-export interface SegmentContents {
-  readonly events: readonly RecordedEvent[];
-  readonly torn?: TornTail;
-}
+import { entriesIn } from "./directory_entries.ts";
 
 /** Ends every line of a segment. */
 export const LINE_BREAK = 10;
 
-/** Reads a log's segments, in order; only the last may end in a torn line. */
-export function readSegments(
-  run: RunId,
-  segments: readonly Segment[],
-): E.Either<LogError, SegmentContents> {
-  const events: RecordedEvent[] = [];
-  const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
-  for (const [index, { name, bytes }] of segments.entries()) {
-    let start = 0;
-    for (let number = 1; start < bytes.length; number++) {
-      const place = `${name} line ${number}`;
-      const end = bytes.indexOf(LINE_BREAK, start);
-      if (end < 0 && index === segments.length - 1) {
-        const torn = { position: events.length, bytes: bytes.length - start, place };
-        return E.right({ events, torn });
-      }
-      const line = bytes.subarray(start, end < 0 ? bytes.length : end);
-      const recorded = readLine(decoder, line, events.at(-1));
-      if (E.isLeft(recorded)) return E.left(toLogError(run, events.length, place, recorded.left));
-      events.push(recorded.right);
-      start = end < 0 ? bytes.length : end + 1;
-    }
-  }
-  return E.right({ events });
+const SEGMENT = /^[0-9]{8,}\.jsonl$/;
+
+/** A line of a log, checked, and where it is. */
+export interface LinePlace {
+  /** Name of the segment. */
+  readonly segment: string;
+  /** Where the line begins in the segment, in bytes. */
+  readonly start: number;
+  /** Where the next line begins. */
+  readonly end: number;
+  readonly recorded: RecordedEvent;
 }
 
-function readLine(
-  decoder: TextDecoder,
-  line: Uint8Array,
-  previous: RecordedEvent | undefined,
-): ReturnType<typeof decodeLine> {
-  try {
-    return decodeLine(decoder.decode(line), previous);
-  } catch (error) {
-    if (error instanceof TypeError) return E.left({ type: "Damaged", reason: "not UTF-8" });
-    throw error;
-  }
+/** The name of the segment whose first line has this position. */
+export function segmentName(position: number): string {
+  return `${String(position).padStart(8, "0")}.jsonl`;
 }
 
-function toLogError(
-  run: RunId,
-  position: number,
-  place: string,
-  error: Extract<ReturnType<typeof decodeLine>, { _tag: "Left" }>["left"],
-): LogError {
-  if (error.type === "Damaged") {
-    return { type: "LogDamaged", run, position, place, reason: error.reason };
-  }
-  return { type: "NewerLog", run, place, found: error.found, known: error.known };
+/** Whether a file of this name is a segment. */
+export function isSegmentName(name: string): boolean {
+  return SEGMENT.test(name);
+}
+
+/** The line of a position in a segment, for people. */
+export function placeInWords(segment: string, position: number): string {
+  return `${segment} line ${position - Number.parseInt(segment, 10) + 1}`;
+}
+
+/** The names of the segments in a log's directory, in the order of their positions. */
+export async function segmentsIn(directory: string): Promise<readonly string[]> {
+  const names = (await entriesIn(directory)).map(({ name }) => name);
+  return names.filter(isSegmentName)
+    .sort((a, b) => Number.parseInt(a, 10) - Number.parseInt(b, 10) || a.length - b.length);
 }

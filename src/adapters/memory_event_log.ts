@@ -1,9 +1,11 @@
 import * as TE from "fp-ts/TaskEither.js";
 import { seal } from "../codec/envelope_codec.ts";
+import { everyStep } from "../core/durability.ts";
+import { initialState } from "../core/evolve.ts";
 import type { RecordedEvent } from "../core/recorded_event.ts";
 import type { RunId } from "../core/run_id.ts";
 import type { Clock } from "../ports/clock.ts";
-import type { EventLog, LogError, LogWriter } from "../ports/event_log.ts";
+import type { EventLog, LogContents, LogError, LogWriter } from "../ports/event_log.ts";
 import { systemClock } from "./system_clock.ts";
 
 /** An event log that lives as long as the process: for tests and experiments. */
@@ -13,7 +15,8 @@ export function memoryEventLog(clock: Clock = systemClock): EventLog {
   const archived: (readonly RecordedEvent[])[] = [];
   return {
     runs: () => TE.fromIO(() => [...streams.keys()].sort()),
-    read: (run) => TE.fromIO(() => ({ events: [...streams.get(run) ?? []] })),
+    read: (run) => TE.fromIO(() => whole(streams.get(run))),
+    recent: (run) => TE.fromIO(() => whole(streams.get(run))),
     open: (run) => async () => {
       if (held.has(run)) return TE.left(locked(run))();
       held.add(run);
@@ -25,6 +28,9 @@ export function memoryEventLog(clock: Clock = systemClock): EventLog {
       streams.delete(run);
       return await TE.right(`archive/${archived.length}/${run}`)();
     },
+    archived: () => TE.fromIO(() => archived.map(whole)),
+    checkDerived: () => TE.right([]),
+    rebuildDerived: () => TE.right([]),
   };
 }
 
@@ -38,7 +44,9 @@ function writer(
   const session = (opened.at(-1)?.session ?? 0) + 1;
   let closed = false;
   return {
-    contents: { events: opened },
+    contents: whole(opened),
+    durability: everyStep,
+    flush: () => TE.right(undefined),
     append: (events, expectedVersion) => async () => {
       if (closed) return TE.left(closedWriter(run))();
       const stream = streams.get(run) ?? [];
@@ -57,12 +65,16 @@ function writer(
       if (stream.length > 0) streams.set(run, stream);
       return await TE.right(recorded)();
     },
-    close: () =>
-      TE.fromIO(() => {
-        if (!closed) held.delete(run);
-        closed = true;
-      }),
+    close: () => async () => {
+      if (!closed) held.delete(run);
+      closed = true;
+      return await TE.right(undefined)();
+    },
   };
+}
+
+function whole(events: readonly RecordedEvent[] = []): LogContents {
+  return { base: initialState, events: [...events] };
 }
 
 function closedWriter(run: RunId): LogError {

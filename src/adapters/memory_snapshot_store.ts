@@ -1,36 +1,68 @@
 import * as E from "fp-ts/Either.js";
 import { type PackedSnapshot, packSnapshot, unpackSnapshot } from "../codec/snapshot_codec.ts";
 import type { SnapshotId } from "../core/snapshot.ts";
-import type { SnapshotStore } from "../ports/snapshot_store.ts";
+import { attempt, fail } from "../ports/attempt.ts";
+import type { Collected, SnapshotStore } from "../ports/snapshot_store.ts";
+import { sharedLock } from "./shared_lock.ts";
 
 const PLACE = "memory";
 
 /** A snapshot store that lives as long as the process. It keeps bytes, as a store on disk does. */
 export function memorySnapshotStore(): SnapshotStore {
-  const packed = new Map<SnapshotId, PackedSnapshot>();
-  const missing = (id: SnapshotId) =>
-    E.left({ type: "SnapshotMissing", id, place: PLACE } as const);
+  const stored = new Map<SnapshotId, PackedSnapshot>();
+  const lock = sharedLock();
+  const find = (id: SnapshotId) =>
+    stored.get(id) ?? fail({ type: "SnapshotMissing", id, place: PLACE });
   return {
-    put: (_run, snapshot) => () => {
-      const entry = packSnapshot(snapshot);
-      packed.set(entry.id, entry);
-      return Promise.resolve(E.right({ id: entry.id, manifest: entry.manifest }));
-    },
-    get: (id) => () => {
-      const entry = packed.get(id);
-      if (entry === undefined) return Promise.resolve(missing(id));
-      const copies = [...entry.files].map(([group, bytes]) => [group, bytes.slice()] as const);
-      const snapshot = unpackSnapshot(entry.manifest, new Map(copies));
-      return Promise.resolve(
-        E.mapLeft((reason: string) =>
-          ({ type: "SnapshotDamaged", id, place: PLACE, reason }) as const
-        )(snapshot),
-      );
-    },
-    manifest: (id) => () => {
-      const entry = packed.get(id);
-      return Promise.resolve(entry === undefined ? missing(id) : E.right(entry.manifest));
-    },
-    list: () => () => Promise.resolve(E.right([...packed.keys()].sort())),
+    put: (_run, snapshot) =>
+      attempt(async () => {
+        const packed = packSnapshot(snapshot);
+        const release = await lock.shared();
+        stored.set(packed.id, packed);
+        const { id, manifest } = packed;
+        return { id, manifest, groups: snapshot.groups, release };
+      }),
+    get: (id) =>
+      attempt(() => {
+        const { manifest, files } = find(id);
+        const copies = [...files].map(([group, bytes]) => [group, bytes.slice()] as const);
+        const snapshot = unpackSnapshot(manifest, new Map(copies));
+        if (E.isRight(snapshot)) return Promise.resolve(snapshot.right);
+        return fail({ type: "SnapshotDamaged", id, place: PLACE, reason: snapshot.left });
+      }),
+    manifest: (id) => attempt(() => Promise.resolve(find(id).manifest)),
+    list: () => attempt(() => Promise.resolve([...stored.keys()].sort())),
+    hide: () => attempt(() => Promise.resolve()), // there is no view
+    collect: (live, { dryRun = false } = {}) =>
+      attempt(async (get) => {
+        const release = await lock.exclusive();
+        try {
+          const kept = await get(live());
+          const dead = [...stored.values()].filter(({ id }) => !kept.has(id));
+          if (!dryRun) { for (const { id } of dead) stored.delete(id); }
+          return collectedOf(dead, [...stored.values()].filter(({ id }) => kept.has(id)));
+        } finally {
+          release();
+        }
+      }),
   };
+}
+
+/** What `dead` snapshots have for themselves: a file that a live one names as well is kept. */
+function collectedOf(
+  dead: readonly PackedSnapshot[],
+  live: readonly PackedSnapshot[],
+): Collected {
+  const sizes = sizesOf(dead);
+  for (const digest of sizesOf(live).keys()) sizes.delete(digest);
+  return { objects: sizes.size, bytes: [...sizes.values()].reduce((sum, size) => sum + size, 0) };
+}
+
+/** The bytes of each object of these snapshots, by digest. */
+function sizesOf(snapshots: readonly PackedSnapshot[]): Map<string, number> {
+  const objects = snapshots.flatMap(({ id, manifest, manifestBytes }) => [
+    [id, manifestBytes.length] as const,
+    ...Object.values(manifest.files).map(({ digest, bytes }) => [digest, bytes] as const),
+  ]);
+  return new Map(objects);
 }

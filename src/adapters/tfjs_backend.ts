@@ -32,9 +32,9 @@ export function openDevice(choice: BackendChoice = "auto"): TaskEither<BackendUn
       environment,
       explanation: `${backend} (${detail}): ${why}`,
       activate: async () => void await tf.setBackend(backend),
-      read: async (tensor) => {
+      read: async (tensor, reuse) => {
         await takeTurn();
-        return await read(tensor);
+        return await readTensor(tensor, reuse);
       },
     };
   });
@@ -142,11 +142,39 @@ function turnTaker(): () => Promise<void> {
   };
 }
 
-async function read(tensor: tf.Tensor): Promise<HostTensor> {
+/** Reads a tensor back, as `Device.read` says. Borrows the tensor. */
+async function readTensor(tensor: tf.Tensor, reuse?: HostTensor): Promise<HostTensor> {
   const { dtype, shape } = tensor;
   if (dtype !== "float32" && dtype !== "int32") {
     throw new TypeError(`Expected a float32 or int32 tensor to read, found ${dtype}`);
   }
-  const data = await tensor.data<"float32" | "int32">();
-  return { dtype, shape, data: data.slice() }; // the cpu backend gives its own array
+  // Either way the elements are a backend's own: the cpu's array, the webgpu's cache, the wasm's heap.
+  const elements = onHeap(tensor) ?? await tensor.data<"float32" | "int32">();
+  const memory = reuse?.data;
+  if (memory?.constructor !== elements.constructor || memory.length !== elements.length) {
+    return { dtype, shape, data: elements.slice() };
+  }
+  memory.set(elements);
+  return { dtype, shape, data: memory };
+}
+
+/** What the wasm backend has beside what all backends have. */
+interface WasmBackend {
+  readonly dataIdMap: { has(dataId: object): boolean };
+  getMemoryOffset(dataId: object): number;
+  readonly wasm: { readonly HEAPU8: Uint8Array<ArrayBuffer> };
+}
+
+/**
+ * The elements of a tensor of the wasm backend where they are: `data()` would copy them once more, into
+ * fresh memory. Valid until anything is computed.
+ */
+function onHeap({ dataId, dtype, size }: tf.Tensor): Float32Array | Int32Array | undefined {
+  const backend = tf.findBackend("wasm") as Partial<WasmBackend> | null;
+  if (!backend?.dataIdMap?.has(dataId) || backend.wasm === undefined) return undefined;
+  const { buffer } = backend.wasm.HEAPU8;
+  const at = backend.getMemoryOffset!(dataId);
+  return dtype === "float32"
+    ? new Float32Array(buffer, at, size)
+    : new Int32Array(buffer, at, size);
 }

@@ -58,6 +58,9 @@ export function describeError(error: RunError): string {
     case "StateDiffers":
       return `The snapshot of step ${error.step} is not of this model: ${error.reason}. ` +
         "Use the code that the run was started with, or start another run with --run NAME.";
+    case "SnapshotsUnknown":
+      return `Nothing was collected, since nobody knows which snapshots are still needed: ` +
+        describeLogError(error.because);
     case "StepPassed":
       return `Run "${error.run}" is at step ${error.step} already, beyond --until ${error.until}. ` +
         "Ask for a later step.";

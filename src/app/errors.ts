@@ -44,6 +44,11 @@ export type RunError =
   }
   | { readonly type: "StateDiffers"; readonly step: number; readonly reason: string }
   | {
+    /** A log that cannot be read: what it needs must not be collected. */
+    readonly type: "SnapshotsUnknown";
+    readonly because: LogError;
+  }
+  | {
     readonly type: "StepPassed";
     readonly run: RunId;
     readonly until: number;

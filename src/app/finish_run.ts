@@ -8,7 +8,8 @@ import type { RunError } from "./errors.ts";
 import type { Recorder } from "./recorder.ts";
 import type { RestoredState } from "./restore_state.ts";
 import type { RunOutcome } from "./run_outcome.ts";
-import { type Loop, ofTask, save, takeSteps } from "./step_loop.ts";
+import { readSnapshot, storeSnapshot } from "./save_snapshot.ts";
+import { type Loop, ofTask, takeSteps } from "./step_loop.ts";
 import type { TrainOptions } from "./train_options.ts";
 
 /** Recomputes up to the head of the log, says what was compared, and goes on. */
@@ -63,13 +64,17 @@ export async function finishRun(
   try {
     if (state.step === max) {
       await recorder.record({ type: "CompleteRun" });
+      await recorder.flush();
       const sample = await sampleOf(loop, state);
       return { run, status: "completed", state: recorder.state(), ...sample };
     }
     const { snapshots } = recorder.state();
-    if (snapshots.at(-1)?.step !== state.step) await save(loop, state, "paused");
+    if (snapshots.at(-1)?.step !== state.step) {
+      await storeSnapshot(loop, await readSnapshot(loop, state), "paused");
+    }
     const reason = stopped() ? "signal" : "until";
     await recorder.record({ type: "PauseRun", data: { reason } });
+    await recorder.flush();
     return { run, status: "paused", state: recorder.state() };
   } finally {
     release(tensorsOf(state));
@@ -83,6 +88,7 @@ async function orRecordFailure<A>(recorder: Recorder, work: () => Promise<A>): P
   if (result.left.type === "TaskFailed") {
     const { message } = result.left;
     await recorder.record({ type: "FailRun", data: { message } });
+    await recorder.flush();
   }
   return fail(result.left);
 }

@@ -1,12 +1,12 @@
 import type { TaskEither } from "fp-ts/TaskEither.js";
-import { evolve, initialState } from "../core/evolve.ts";
+import { evolve } from "../core/evolve.ts";
 import { nearest } from "../core/nearest.ts";
 import type { RecordedEvent } from "../core/recorded_event.ts";
 import type { RunId } from "../core/run_id.ts";
 import type { RunState } from "../core/run_state.ts";
 import type { TensorGroup } from "../core/snapshot.ts";
-import { attempt, fail } from "../ports/attempt.ts";
-import type { TornTail } from "../ports/event_log.ts";
+import { attempt, type Await, fail } from "../ports/attempt.ts";
+import type { LogContents, TornTail } from "../ports/event_log.ts";
 import type { Store } from "../ports/store.ts";
 import type { RunError } from "./errors.ts";
 
@@ -21,13 +21,34 @@ export interface RecordedRun {
 /** Reads a run that must exist, its chain checked. */
 export function readRun(store: Store, run: RunId): TaskEither<RunError, RecordedRun> {
   return attempt<RunError, RecordedRun>(async (get) => {
-    const { events, torn } = await get(store.log.read(run));
-    if (events.length === 0) {
-      return fail({ type: "RunMissing", run, near: nearest(run, await get(store.log.runs())) });
-    }
-    const state = events.reduce((folded, { event }) => evolve(folded, event), initialState);
+    const contents = await get(store.log.read(run));
+    const state = await stateOf(store, run, contents, get);
+    const { events, torn } = contents;
     return { run, events, state, ...(torn && { torn }) };
   });
+}
+
+/** The state of a run that must exist, from the end of its log: as quickly as the log can tell it. */
+export function readState(store: Store, run: RunId): TaskEither<RunError, RunState> {
+  return attempt<RunError, RunState>(async (get) =>
+    await stateOf(store, run, await get(store.log.recent(run)), get)
+  );
+}
+
+/** The fold of a log. */
+export function foldOf({ base, events }: LogContents): RunState {
+  return events.reduce((folded, { event }) => evolve(folded, event), base);
+}
+
+async function stateOf(
+  store: Store,
+  run: RunId,
+  contents: LogContents,
+  get: Await<RunError>,
+): Promise<RunState> {
+  const state = foldOf(contents);
+  if (state.version > 0) return state;
+  return fail({ type: "RunMissing", run, near: nearest(run, await get(store.log.runs())) });
 }
 
 /**
@@ -37,8 +58,8 @@ export function readRun(store: Store, run: RunId): TaskEither<RunError, Recorded
  */
 export function readParams(store: Store, run: RunId): TaskEither<RunError, TensorGroup> {
   return attempt<RunError, TensorGroup>(async (get) => {
-    const { state } = await get(readRun(store, run));
-    const newest = state.snapshots.at(-1);
+    const { snapshots } = await get(readState(store, run));
+    const newest = snapshots.at(-1);
     if (newest === undefined) {
       return fail({ type: "SnapshotMissing", id: "none", place: `a snapshot of run "${run}"` });
     }

@@ -1,13 +1,16 @@
 import * as E from "fp-ts/Either.js";
 import { canonicalJson } from "../codec/canonical_json.ts";
 import { encodeEvent } from "../codec/event_codec.ts";
+import { historyDigest } from "../codec/history_digest.ts";
 import type { RunCommand } from "../core/command.ts";
 import { decide } from "../core/decide.ts";
+import type { Digest } from "../core/digest.ts";
 import { isTrainingFact, type RunEvent } from "../core/event.ts";
 import { evolve } from "../core/evolve.ts";
 import type { RunState } from "../core/run_state.ts";
 import { fail } from "../ports/attempt.ts";
 import type { Divergence } from "./errors.ts";
+import type { LogAppender } from "./log_appender.ts";
 
 /**
  * Where a training's events go: compared with the log as long as the log has them, appended after.
@@ -18,6 +21,8 @@ import type { Divergence } from "./errors.ts";
 export interface Recorder {
   /** The fold of the events up to here. */
   readonly state: () => RunState;
+  /** Digest of what was computed up to here: what a snapshot taken now commits to. */
+  readonly history: () => Digest;
   /** The recorded event that the next one is compared with; undefined at the head of the log. */
   readonly next: () => RunEvent | undefined;
   /** Whether events can be appended: not in a replay, which writes nothing anywhere. */
@@ -28,31 +33,41 @@ export interface Recorder {
   readonly compared: () => number;
   /** Decides a command and compares or appends its events. Fails with Diverged or what `append` fails with. */
   readonly record: (command: RunCommand) => Promise<void>;
+  /** Waits until what was appended is durable. */
+  readonly flush: () => Promise<void>;
 }
 
 /** What a recorder begins with. */
 export interface RecorderStart {
   /** The fold of the events before `pending`. */
   readonly state: RunState;
+  /** The history digest of the events before `pending`. */
+  readonly history: Digest;
   /** Recorded events that are to be recomputed. */
   readonly pending: readonly RunEvent[];
-  /** Makes events durable. Without it nothing is appended: events beyond the log are let go. */
-  readonly append?: (events: readonly RunEvent[]) => Promise<void>;
+  /** Where events are appended. Without it nothing is: events beyond the log are let go. */
+  readonly log?: LogAppender;
   /** Decided before the first append. */
   readonly onHead?: RunCommand;
 }
 
-/** A recorder over `pending` and then `append`. */
-export function recorderFrom({ state, pending, append, onHead }: RecorderStart): Recorder {
-  let current = state;
+/** A recorder over `pending` and then `log`. */
+export function recorderFrom(start: RecorderStart): Recorder {
+  const { pending, log } = start;
+  let { state: current, history } = start;
   let position = 0;
   let compared = 0;
-  let opening = onHead;
+  let opening = start.onHead;
+
+  function fold(event: RunEvent): void {
+    current = evolve(current, event);
+    history = historyDigest(history, event);
+  }
 
   /** Marks of an interruption are history, not training: they are folded in, not recomputed. */
   function skipMarks(): void {
     while (position < pending.length && !isRecomputed(pending[position]!)) {
-      current = evolve(current, pending[position++]!);
+      fold(pending[position++]!);
     }
   }
 
@@ -62,9 +77,9 @@ export function recorderFrom({ state, pending, append, onHead }: RecorderStart):
   }
 
   async function add(events: readonly RunEvent[]): Promise<void> {
-    if (append === undefined || events.length === 0) return;
-    await append(events);
-    current = events.reduce(evolve, current);
+    if (log === undefined || events.length === 0) return;
+    await log.append(events);
+    events.forEach(fold);
   }
 
   async function openAtHead(): Promise<void> {
@@ -81,7 +96,7 @@ export function recorderFrom({ state, pending, append, onHead }: RecorderStart):
     const known = events.slice(0, pending.length - position);
     for (const event of known) {
       compare(pending[position]!, event, current.step);
-      current = evolve(current, event);
+      fold(event);
       position++;
       compared++;
     }
@@ -97,11 +112,13 @@ export function recorderFrom({ state, pending, append, onHead }: RecorderStart):
 
   return {
     state: () => current,
+    history: () => history,
     next,
-    writes: append !== undefined,
-    ended: () => append === undefined && next() === undefined,
+    writes: log !== undefined,
+    ended: () => log === undefined && next() === undefined,
     compared: () => compared,
     record,
+    flush: async () => await log?.flush(),
   };
 }
 

@@ -1,65 +1,119 @@
 import * as E from "fp-ts/Either.js";
+import { historyDigest, NO_HISTORY } from "../codec/history_digest.ts";
+import { startOfData } from "../core/data_cursor.ts";
+import type { Digest } from "../core/digest.ts";
 import type { RunEvent } from "../core/event.ts";
-import { evolve, initialState } from "../core/evolve.ts";
+import type { RecordedEvent } from "../core/recorded_event.ts";
 import type { RunState, SnapshotRef } from "../core/run_state.ts";
-import { fail } from "../ports/attempt.ts";
+import type { Snapshot, SnapshotId } from "../core/snapshot.ts";
+import { attempt, fail } from "../ports/attempt.ts";
+import type { LogContents } from "../ports/event_log.ts";
 import type { RunEnv } from "../ports/run_env.ts";
 import type { SnapshotError } from "../ports/snapshot_store.ts";
 import { release } from "../train/ownership.ts";
 import { tensorsOf, type TrainState } from "../train/train_state.ts";
-import { describeSnapshotError } from "./describe_error.ts";
+import { describeSnapshotError, short } from "./describe_error.ts";
 import { initialStateOf, type Plan } from "./plan.ts";
+import { foldOf } from "./read_run.ts";
 import { divergence } from "./recorder.ts";
 import { digestOfState, snapshotOf, stateOf } from "./state_snapshot.ts";
 
 /** A training state and the place in the log at which it stood. */
 export interface RestoredState {
   readonly state: TrainState;
+  /** The snapshot that it came from; none for the initial state. */
+  readonly snapshot?: SnapshotId;
   /** The fold of the events up to the state. */
   readonly runState: RunState;
+  /** The digest of the history up to the state. */
+  readonly history: Digest;
   /** The events after it: what has to be recomputed. */
   readonly pending: readonly RunEvent[];
 }
 
+/** A run's log: its end, which is at hand, and all of it, which takes longer to read. */
+export interface RestoredLog {
+  readonly recent: LogContents;
+  readonly whole: () => Promise<LogContents>;
+}
+
 /**
  * The nearest state at or before `step` that the run can offer: its newest readable snapshot, else
- * the initial state. A snapshot that is missing or damaged is reported and passed over.
+ * the initial state. A snapshot that is missing, damaged or another than the log says is reported and
+ * passed over.
  *
  * Fails with Diverged where the initial state is not the one that the run recorded.
  */
 export async function restoreState(
   env: RunEnv,
   plan: Plan,
-  events: readonly RunEvent[],
+  log: RestoredLog,
   step: number,
 ): Promise<RestoredState> {
-  const head = events.reduce(evolve, initialState);
+  const head = foldOf(log.recent);
   const candidates = head.snapshots.filter((ref) => ref.step <= step).reverse();
   for (const ref of candidates) {
-    const snapshot = await env.store.snapshots.get(ref.snapshot)();
-    if (E.isRight(snapshot)) {
-      return splitAt(events, stateOf(plan, snapshot.right), positionAfter(events, ref));
-    }
-    passOver(env, ref, snapshot.left);
+    const snapshot = await readSnapshot(env, ref);
+    if (snapshot === undefined) continue;
+    const { history } = snapshot;
+    const position = ref.position + 1;
+    const reaches = history !== undefined && log.recent.base.version <= position;
+    const contents = reaches ? log.recent : await wholeOf(log);
+    const place = placeAt(contents, position, history);
+    return { state: stateOf(plan, snapshot), snapshot: ref.snapshot, ...place };
   }
-  return splitAt(events, await initial(env, plan, events[0]!), 1);
+  const contents = await wholeOf(log);
+  return { state: await initialState(env, plan, contents), ...placeAt(contents, 1) };
 }
 
-/** A snapshot of a newer format is no damage: training on without it would lose what it knows. */
-function passOver(env: RunEnv, ref: SnapshotRef, error: SnapshotError): void {
-  if (error.type === "NewerSnapshot") fail(error);
-  const reason = describeSnapshotError(error);
-  env.reporter?.report({ type: "SnapshotSkipped", step: ref.step, reason });
+async function wholeOf({ recent, whole }: RestoredLog): Promise<LogContents> {
+  return recent.base.version === 0 ? recent : await whole();
 }
 
-async function initial(
+/** The snapshot that the log names, or undefined, said why, where it cannot be used. */
+async function readSnapshot(
+  { store, reporter }: RunEnv,
+  { step, snapshot: id, state }: SnapshotRef,
+): Promise<Snapshot | undefined> {
+  const read = await attempt<SnapshotError, Snapshot>(async (get) => {
+    const manifest = await get(store.snapshots.manifest(id));
+    if (manifest.step === step && manifest.state === state) {
+      return await get(store.snapshots.get(id));
+    }
+    const reason = `it is of step ${manifest.step} and state ${short(manifest.state)}`;
+    return fail({ type: "SnapshotDamaged", id, place: "its manifest", reason });
+  })();
+  if (E.isRight(read)) return read.right;
+  // A snapshot of a newer format is no damage: training on without it would lose what it knows.
+  if (read.left.type === "NewerSnapshot") return fail(read.left);
+  reporter?.report({ type: "SnapshotSkipped", step, reason: describeSnapshotError(read.left) });
+  return undefined;
+}
+
+/** The place in the log before the event at `position`; `history` where it is known already. */
+function placeAt(
+  { base, events }: LogContents,
+  position: number,
+  history?: Digest,
+): Omit<RestoredState, "state" | "snapshot"> {
+  const before = events.slice(0, position - base.version);
+  return {
+    runState: foldOf({ base, events: before }),
+    history: history ?? plain(before).reduce(historyDigest, NO_HISTORY),
+    pending: plain(events.slice(before.length)),
+  };
+}
+
+/** The state at step 0, which must be the one that the run started from. */
+async function initialState(
   env: RunEnv,
   plan: Plan,
-  started: RunEvent,
+  { events }: LogContents,
 ): Promise<TrainState> {
   const state = initialStateOf(plan);
-  const snapshot = await snapshotOf(env.device, plan.task.name, state, initialState.cursor);
-  const digest = digestOfState(snapshot);
+  const about = { task: plan.task.name, cursor: startOfData };
+  const digest = digestOfState(await snapshotOf(env.device, state, about));
+  const started = events[0]!.event;
   if (started.type === "RunStarted" && started.data.state !== digest) {
     release(tensorsOf(state));
     const actual: RunEvent = { ...started, data: { ...started.data, state: digest } };
@@ -68,22 +122,6 @@ async function initial(
   return state;
 }
 
-function positionAfter(events: readonly RunEvent[], ref: SnapshotRef): number {
-  return 1 +
-    events.findLastIndex((event) =>
-      event.type === "SnapshotTaken" && event.data.step === ref.step &&
-      event.data.snapshot === ref.snapshot
-    );
-}
-
-function splitAt(
-  events: readonly RunEvent[],
-  state: TrainState,
-  position: number,
-): RestoredState {
-  return {
-    state,
-    runState: events.slice(0, position).reduce(evolve, initialState),
-    pending: events.slice(position),
-  };
+function plain(events: readonly RecordedEvent[]): readonly RunEvent[] {
+  return events.map(({ event }) => event);
 }

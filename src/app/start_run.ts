@@ -2,6 +2,7 @@ import * as E from "fp-ts/Either.js";
 import { checkConfig } from "../core/check_config.ts";
 import { defaultConfig, mergeConfig, type PartialConfig } from "../core/config.ts";
 import type { RunEvent } from "../core/event.ts";
+import { historyDigest, NO_HISTORY } from "../codec/history_digest.ts";
 import { evolve, initialState } from "../core/evolve.ts";
 import type { RunId } from "../core/run_id.ts";
 import { fail } from "../ports/attempt.ts";
@@ -10,6 +11,7 @@ import type { Task } from "../ports/task.ts";
 import { release } from "../train/ownership.ts";
 import { tensorsOf } from "../train/train_state.ts";
 import { leavesOf } from "../train/tree.ts";
+import type { LogAppender } from "./log_appender.ts";
 import { initialStateOf, type Plan, planOf } from "./plan.ts";
 import type { RestoredState } from "./restore_state.ts";
 import { digestOfState, snapshotOf } from "./state_snapshot.ts";
@@ -20,14 +22,15 @@ export async function startRun(
   run: RunId,
   task: Task,
   asked: PartialConfig,
-  append: (events: readonly RunEvent[]) => Promise<void>,
+  log: LogAppender,
 ): Promise<{ readonly plan: Plan; readonly restored: RestoredState }> {
   const config = checkConfig(mergeConfig(defaultConfig, asked));
   if (E.isLeft(config)) return fail(config.left);
   const plan = planOf(task, config.right);
   const state = initialStateOf(plan);
   try {
-    const snapshot = await snapshotOf(env.device, task.name, state, initialState.cursor);
+    const { cursor } = initialState;
+    const snapshot = await snapshotOf(env.device, state, { task: task.name, cursor });
     const started: RunEvent = {
       type: "RunStarted",
       data: {
@@ -38,11 +41,13 @@ export async function startRun(
         state: digestOfState(snapshot),
       },
     };
-    await append([started]);
+    await log.append([started]);
     const parameters = leavesOf(state.params).reduce((sum, [, leaf]) => sum + leaf.size, 0);
     const maxSteps = config.right.steps.max;
     env.reporter?.report({ type: "Started", run, parameters, maxSteps });
-    return { plan, restored: { state, runState: evolve(initialState, started), pending: [] } };
+    const runState = evolve(initialState, started);
+    const history = historyDigest(NO_HISTORY, started);
+    return { plan, restored: { state, runState, history, pending: [] } };
   } catch (error) {
     release(tensorsOf(state));
     throw error;

@@ -1,6 +1,5 @@
 import * as E from "fp-ts/Either.js";
 import { leafDigests, stateDigest } from "../codec/snapshot_codec.ts";
-import type { DataCursor } from "../core/data_cursor.ts";
 import type { Digest } from "../core/digest.ts";
 import type { Snapshot, TensorGroup } from "../core/snapshot.ts";
 import { fail } from "../ports/attempt.ts";
@@ -11,18 +10,23 @@ import { tensorsOf, type TrainState } from "../train/train_state.ts";
 import { leavesOf, type Tree } from "../train/tree.ts";
 import { initialStateOf, type Plan } from "./plan.ts";
 
-/** Reads a state back from the device. Borrows the state. */
+/**
+ * Reads a state back from the device. Borrows the state.
+ *
+ * `about` is what else the snapshot says; `reuse` is memory of an earlier snapshot that may be
+ * overwritten.
+ */
 export async function snapshotOf(
   device: Device,
-  task: string,
   state: TrainState,
-  cursor: DataCursor,
+  about: Pick<Snapshot, "task" | "cursor" | "history">,
+  reuse: Snapshot["groups"] = {},
 ): Promise<Snapshot> {
-  const groups = {
-    model: await readTree(device, state.params),
-    optimizer: await readTree(device, state.optimizer),
-  };
-  return { task, step: state.step, cursor, groups };
+  const [model, optimizer] = await Promise.all([
+    readTree(device, state.params, reuse["model"]),
+    readTree(device, state.optimizer, reuse["optimizer"]),
+  ]);
+  return { ...about, step: state.step, groups: { model, optimizer } };
 }
 
 /** The digest of a snapshot's tensors: what SnapshotTaken and RunStarted record of a state. */
@@ -45,9 +49,9 @@ export function stateOf(plan: Plan, snapshot: Snapshot): TrainState {
 }
 
 /** Asks for all leaves at once: a GPU answers each in a round trip of its own. */
-async function readTree(device: Device, tree: Tree): Promise<TensorGroup> {
+async function readTree(device: Device, tree: Tree, reuse?: TensorGroup): Promise<TensorGroup> {
   const reads = leavesOf(tree).map(async ([path, leaf]) =>
-    [path, await device.read(leaf)] as const
+    [path, await device.read(leaf, reuse?.get(path))] as const
   );
   return new Map(await Promise.all(reads));
 }

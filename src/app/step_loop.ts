@@ -1,9 +1,9 @@
-import * as E from "fp-ts/Either.js";
-import { batchDigest, differingLeaves, packSnapshot } from "../codec/snapshot_codec.ts";
+import { batchDigest } from "../codec/snapshot_codec.ts";
 import { sha256 } from "../codec/digest.ts";
 import { advance, type DataCursor, samplesAt } from "../core/data_cursor.ts";
 import type { SnapshotReason, StepTaken } from "../core/event.ts";
 import type { RunId } from "../core/run_id.ts";
+import type { Snapshot, SnapshotId } from "../core/snapshot.ts";
 import { type Await, fail } from "../ports/attempt.ts";
 import type { Device } from "../ports/device.ts";
 import type { RunEnv } from "../ports/run_env.ts";
@@ -13,9 +13,12 @@ import { tensorsOf, type TrainState } from "../train/train_state.ts";
 import { type DeviceMetrics, trainStep } from "../train/train_step.ts";
 import type { RunError } from "./errors.ts";
 import { evaluate } from "./evaluate.ts";
+import { type Journal, openJournal } from "./journal.ts";
 import type { Plan } from "./plan.ts";
-import { divergence, type Recorder } from "./recorder.ts";
-import { snapshotOf } from "./state_snapshot.ts";
+import type { Recorder } from "./recorder.ts";
+import type { Retention } from "./retain_snapshots.ts";
+import { compareSnapshot, readSnapshot, storeSnapshot } from "./save_snapshot.ts";
+import { holdStates, type StateHolder } from "./state_holder.ts";
 
 /** What a stretch of steps works with. */
 export interface Loop {
@@ -23,6 +26,10 @@ export interface Loop {
   readonly run: RunId;
   readonly plan: Plan;
   readonly recorder: Recorder;
+  /** Whether a snapshot that was compared is stored again, in case it is missing or damaged. */
+  readonly heals: (snapshot: SnapshotId) => boolean;
+  /** What is kept of the snapshots; all of them without it. */
+  readonly retention?: Retention;
   readonly get: Await<RunError>;
 }
 
@@ -30,6 +37,7 @@ export interface Loop {
  * Takes steps from `start` up to step `end`, or until `stop` says so after a step, and records each.
  *
  * Takes over `start` and gives its last state to the caller: the only place where a state is freed.
+ * When it returns, all of its events are appended and the last snapshot is durable.
  */
 export async function takeSteps(
   loop: Loop,
@@ -38,69 +46,83 @@ export async function takeSteps(
   stop: () => boolean = () => false,
 ): Promise<TrainState> {
   const { env, plan, recorder } = loop;
+  const journal = openJournal();
+  const states = holdStates();
+  const save = saver(loop, journal, states);
   let state = start;
   try {
-    await comparePausedHere(loop, state);
+    await save(state, undefined);
+    let { cursor } = recorder.state();
     while (state.step < end && !stop()) {
-      const { cursor } = recorder.state();
-      const batches = await ofTask(state.step, () => nextBatches(plan, cursor));
+      const before = cursor;
+      const batches = await ofTask(state.step, () => nextBatches(plan, before));
       const next = await ofTask(state.step, () => trainStep(plan.training, state, batches));
-      release(tensorsOf(state), tensorsOf(next.state));
+      states.replace(state, next.state);
       state = next.state;
       const metrics = await readMetrics(env.device, next.metrics);
-      const recorded = recorder.next() === undefined;
-      const data = { step: state.step, ...stepData(plan, cursor, batches), ...metrics };
-      await recorder.record({ type: "RecordStep", data });
-      const { loss, learningRate } = metrics;
-      const maxSteps = plan.config.steps.max;
-      env.reporter?.report({
-        type: "Step",
-        step: state.step,
-        maxSteps,
-        loss,
-        learningRate,
-        recorded,
-      });
-      if (recorder.ended()) return state;
-      await evaluateIfDue(loop, state);
-      if (recorder.ended()) return state;
-      await saveIfDue(loop, state);
+      cursor = advance(cursor, plan.config.batch.size, plan.task.data.identity.samples);
+      const batch = sha256(...batches.map(batchDigest));
+      const data = { step: state.step, ...cursor, batch, ...metrics };
+      await journal.add(() => recordStep(loop, data));
+      if (recorder.ended()) break;
+      await evaluateIfDue(loop, journal, state);
+      if (recorder.ended()) break;
+      await save(state, plan.saveAt(state.step));
     }
+    await journal.drain();
     return state;
   } catch (error) {
+    await journal.settle();
     release(tensorsOf(state));
     throw error;
   }
 }
 
-/**
- * Stores a snapshot of the state and records it. Where the log has it already, it is compared, and
- * stored again: it may be missing or damaged.
- */
-export async function save(
-  { env, run, plan, recorder, get }: Loop,
-  state: TrainState,
-  reason: SnapshotReason,
+/** Records a step, and then tells people of it. */
+async function recordStep(
+  { env, plan, recorder }: Loop,
+  data: StepTaken["data"],
 ): Promise<void> {
-  const { cursor } = recorder.state();
-  const snapshot = await snapshotOf(env.device, plan.task.name, state, cursor);
-  const recorded = recorder.next();
-  if (recorded !== undefined) {
-    const { id, manifest } = packSnapshot(snapshot);
-    const data = { step: state.step, snapshot: id, state: manifest.state, reason };
-    if (recorded.type === "SnapshotTaken" && recorded.data.state !== manifest.state) {
-      const before = await env.store.snapshots.manifest(recorded.data.snapshot)();
-      const leaves = E.isRight(before) ? differingLeaves(before.right.leaves, manifest.leaves) : [];
-      fail(divergence(recorded, { type: "SnapshotTaken", data }, state.step, leaves));
-    }
-    await recorder.record({ type: "RecordSnapshot", data });
-    if (recorder.writes) await get(env.store.snapshots.put(run, snapshot));
-    return;
+  const recorded = recorder.next() === undefined;
+  await recorder.record({ type: "RecordStep", data });
+  const { step, loss, learningRate } = data;
+  const maxSteps = plan.config.steps.max;
+  env.reporter?.report({ type: "Step", step, maxSteps, loss, learningRate, recorded });
+}
+
+/**
+ * Saves states where that is due, beside the loop: while one is read back, hashed and written, the next
+ * steps are taken already, and their events wait for its event. Where one is due before the last is
+ * durable, the loop waits. Where the log has the snapshot already, it is compared.
+ */
+function saver(
+  loop: Loop,
+  journal: Journal,
+  states: StateHolder,
+): (state: TrainState, due: SnapshotReason | undefined) => Promise<void> {
+  const { recorder } = loop;
+  let spare: Snapshot["groups"] | undefined;
+
+  async function storeAside(state: TrainState, reason: SnapshotReason): Promise<void> {
+    await journal.drain();
+    const letGo = states.hold(state);
+    const reading = readSnapshot(loop, state, spare).finally(letGo);
+    spare = undefined;
+    journal.addAside(async () => {
+      spare = await storeSnapshot(loop, await reading, reason);
+    });
   }
-  const { id, manifest } = await get(env.store.snapshots.put(run, snapshot));
-  const data = { step: state.step, snapshot: id, state: manifest.state, reason };
-  await recorder.record({ type: "RecordSnapshot", data });
-  env.reporter?.report({ type: "Saved", step: state.step, snapshot: id });
+
+  return async (state, due) => {
+    const next = recorder.next();
+    if (next === undefined) {
+      if (due !== undefined) await storeAside(state, due);
+    } else if (next.type === "SnapshotTaken" && next.data.step === state.step) {
+      await compareSnapshot(loop, state, next.data.reason);
+    } else if (due !== undefined && recorder.state().failedSnapshot !== state.step) {
+      await compareSnapshot(loop, state, due);
+    }
+  };
 }
 
 /** The micro-batches of the step that begins at `cursor`. */
@@ -127,38 +149,18 @@ async function readMetrics(
   return { loss: data[0]!, gradNorm: data[1]!, learningRate };
 }
 
-function stepData(
-  { task, config }: Plan,
-  cursor: DataCursor,
-  batches: readonly HostBatch[],
-): Pick<StepTaken["data"], "epoch" | "index" | "batch"> {
-  const after = advance(cursor, config.batch.size, task.data.identity.samples);
-  return { ...after, batch: sha256(...batches.map(batchDigest)) };
-}
-
-async function evaluateIfDue(loop: Loop, state: TrainState): Promise<void> {
+async function evaluateIfDue(loop: Loop, journal: Journal, state: TrainState): Promise<void> {
   const { env, plan, recorder } = loop;
+  const { step } = state;
   const { every } = plan.config.evaluate;
-  const last = state.step === plan.config.steps.max;
-  if (every === 0 || (state.step % every !== 0 && !last)) return;
-  const result = await ofTask(state.step, () => evaluate(plan, env.device, state.params));
+  const last = step === plan.config.steps.max;
+  if (every === 0 || (step % every !== 0 && !last)) return;
+  const result = await ofTask(step, () => evaluate(plan, env.device, state.params));
   if (result === undefined) return;
-  await recorder.record({ type: "RecordEvaluation", data: { step: state.step, ...result } });
-  env.reporter?.report({ type: "Evaluated", step: state.step, loss: result.loss });
-}
-
-async function saveIfDue(loop: Loop, state: TrainState): Promise<void> {
-  const due = loop.plan.saveAt(state.step);
-  if (due !== undefined) await save(loop, state, due);
-  else await comparePausedHere(loop, state);
-}
-
-/** A snapshot that a pause took here once is compared like any other. */
-async function comparePausedHere(loop: Loop, state: TrainState): Promise<void> {
-  const next = loop.recorder.next();
-  if (next?.type === "SnapshotTaken" && next.data.step === state.step) {
-    await save(loop, state, next.data.reason);
-  }
+  await journal.add(async () => {
+    await recorder.record({ type: "RecordEvaluation", data: { step, ...result } });
+    env.reporter?.report({ type: "Evaluated", step, loss: result.loss });
+  });
 }
 
 /** Runs the user's code; what it throws is a failure of the task, with the step it happened after. */

@@ -1,4 +1,5 @@
 import { mergeConfig, type PartialConfig, type RunConfig } from "../core/config.ts";
+import type { RetentionPolicy } from "../core/retention_policy.ts";
 import type { Task } from "../ports/task.ts";
 
 /** How a run is to be trained. */
@@ -14,6 +15,8 @@ export interface TrainOptions {
   readonly config?: PartialConfig;
   /** Pauses the run after the step during which it is aborted. */
   readonly stop?: AbortSignal;
+  /** What is kept of the run's snapshots, after each that is stored; all of them without it. */
+  readonly retention?: RetentionPolicy;
   /** Go on in another environment, and record that exactness ends there. */
   readonly acceptEnvironment?: boolean;
 }

@@ -2,11 +2,10 @@ import * as E from "fp-ts/Either.js";
 import type { TaskEither } from "fp-ts/TaskEither.js";
 import { decide } from "../core/decide.ts";
 import { environmentChanges } from "../core/environment.ts";
-import type { RunEvent } from "../core/event.ts";
-import { evolve, initialState } from "../core/evolve.ts";
 import { nearest } from "../core/nearest.ts";
 import type { RunId } from "../core/run_id.ts";
 import type { RunState } from "../core/run_state.ts";
+import type { SnapshotId } from "../core/snapshot.ts";
 import { attempt, type Await, fail } from "../ports/attempt.ts";
 import type { LogWriter } from "../ports/event_log.ts";
 import type { RunEnv } from "../ports/run_env.ts";
@@ -19,10 +18,13 @@ import { checkContinuation } from "./check_continuation.ts";
 import type { RunError } from "./errors.ts";
 import { continueRun, finishRun } from "./finish_run.ts";
 import { planOf } from "./plan.ts";
-import { recorderFrom } from "./recorder.ts";
+import { appenderOf } from "./log_appender.ts";
+import { foldOf } from "./read_run.ts";
+import { recorderFrom, type RecorderStart } from "./recorder.ts";
 import { type RestoredState, restoreState } from "./restore_state.ts";
 import type { RunOutcome } from "./run_outcome.ts";
 import { startRun } from "./start_run.ts";
+import type { Loop } from "./step_loop.ts";
 import { askedSettings, type TrainOptions } from "./train_options.ts";
 
 /**
@@ -63,8 +65,7 @@ async function checkExistence(
     fail({ type: "RunMissing", run, near: nearest(run, runs) });
   }
   if (resume === "never" && runs.includes(run)) {
-    const { events } = await get(env.store.log.read(run));
-    const { step } = events.map(({ event }) => event).reduce(evolve, initialState);
+    const { step } = foldOf(await get(env.store.log.recent(run)));
     fail({ type: "RunExists", run, step });
   }
 }
@@ -77,19 +78,17 @@ async function trainWith(
   writer: LogWriter,
   get: Await<RunError>,
 ): Promise<RunOutcome> {
-  const { events: recorded, torn } = writer.contents;
-  if (torn !== undefined) env.reporter?.report({ type: "TailCut", run, torn });
-  const events = recorded.map(({ event }) => event);
-  const head = events.reduce(evolve, initialState);
-  let version = recorded.length;
-  async function append(added: readonly RunEvent[]): Promise<void> {
-    await get(writer.append(added, version));
-    version += added.length;
+  const { contents } = writer;
+  if (contents.torn !== undefined) {
+    env.reporter?.report({ type: "TailCut", run, torn: contents.torn });
   }
+  const head = foldOf(contents);
+  const log = appenderOf(writer);
   if (head.status === "absent") {
-    const { plan, restored } = await startRun(env, run, task, askedSettings(task, options), append);
-    const recorder = recorderFrom({ state: restored.runState, pending: [], append });
-    return await finishRun({ env, run, plan, recorder, get }, restored, options);
+    const { plan, restored } = await startRun(env, run, task, askedSettings(task, options), log);
+    const recorder = recorderFrom({ ...startOf(restored), log });
+    const loop = { env, run, plan, recorder, heals: () => true, ...retentionOf(options), get };
+    return await finishRun(loop, restored, options);
   }
   checkContinuation(run, head, task, askedSettings(task, options));
   const ended = alreadyThere(run, head, options);
@@ -102,11 +101,27 @@ async function trainWith(
   const refused = decide(onHead, head);
   if (E.isLeft(refused)) fail(refused.left);
   const plan = planOf(task, head.config!);
-  const restored = await restoreState(env, plan, events, head.step);
+  const whole = () => get(env.store.log.read(run));
+  const restored = await restoreState(env, plan, { recent: contents, whole }, head.step);
   if (restored.state.step < head.step) requireSameEnvironment(env, run, restored, head);
-  const { runState: state, pending } = restored;
-  const recorder = recorderFrom({ state, pending, append, onHead });
-  return await continueRun({ env, run, plan, recorder, get }, restored, head, options);
+  const kept = new Set(head.snapshots.map(({ snapshot }) => snapshot));
+  const heals = (snapshot: SnapshotId) => kept.has(snapshot);
+  const recorder = recorderFrom({ ...startOf(restored), log, onHead });
+  const resumedFrom = restored.snapshot;
+  const loop = { env, run, plan, recorder, heals, ...retentionOf(options, resumedFrom), get };
+  return await continueRun(loop, restored, head, options);
+}
+
+function retentionOf(
+  { retention: policy }: TrainOptions,
+  resumedFrom?: SnapshotId,
+): Pick<Loop, "retention"> {
+  if (policy === undefined) return {};
+  return { retention: { policy, ...(resumedFrom && { resumedFrom }) } };
+}
+
+function startOf({ runState: state, history, pending }: RestoredState): RecorderStart {
+  return { state, history, pending };
 }
 
 /** What has to be recomputed can be compared only where it was computed. */

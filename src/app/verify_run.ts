@@ -1,28 +1,17 @@
 import * as E from "fp-ts/Either.js";
 import type { TaskEither } from "fp-ts/TaskEither.js";
-import { environmentChanges } from "../core/environment.ts";
-import type { RunEvent, RunStarted } from "../core/event.ts";
+import { historyDigest, NO_HISTORY } from "../codec/history_digest.ts";
+import type { Digest } from "../core/digest.ts";
+import type { RunEvent } from "../core/event.ts";
 import { historyFlaw } from "../core/history_flaw.ts";
-import type { RecordedEvent } from "../core/recorded_event.ts";
 import type { RunId } from "../core/run_id.ts";
-import type { SnapshotRef } from "../core/run_state.ts";
 import { attempt, fail } from "../ports/attempt.ts";
 import type { LogError, TornTail } from "../ports/event_log.ts";
-import type { RunEnv } from "../ports/run_env.ts";
 import type { Store } from "../ports/store.ts";
-import type { Task } from "../ports/task.ts";
-import type { HostBatch } from "../train/loss.ts";
-import { release } from "../train/ownership.ts";
-import { tensorsOf } from "../train/train_state.ts";
-import type { Tree } from "../train/tree.ts";
-import { checkContinuation } from "./check_continuation.ts";
+import { checkSnapshot } from "./check_snapshot.ts";
 import { describeError } from "./describe_error.ts";
 import type { RunError } from "./errors.ts";
-import { planOf } from "./plan.ts";
 import { readRun } from "./read_run.ts";
-import { recorderFrom } from "./recorder.ts";
-import { restoreState } from "./restore_state.ts";
-import { takeSteps } from "./step_loop.ts";
 
 /** What a verification found. */
 export interface VerifyReport {
@@ -48,6 +37,7 @@ export interface Problem {
     | "HistoryFlawed"
     | "SnapshotUnreadable"
     | "SnapshotDiffers"
+    | "DerivedDiffers"
     | "Diverged";
   /** The first step that is wrong, where one can be named. */
   readonly step?: number;
@@ -56,8 +46,9 @@ export interface Problem {
 }
 
 /**
- * Checks a run's integrity: the digest and link of every event, the order of its history, and every
- * byte of every snapshot that its log names. Reads everything, writes nothing.
+ * Checks a run's integrity: the digest and link of every event, the order of its history, every byte of
+ * every snapshot that its log names and the history that it commits to, and what is derived from the
+ * log. Reads everything, writes nothing.
  */
 export function verifyRun(store: Store, run: RunId): TaskEither<RunError, VerifyReport> {
   return attempt<RunError, VerifyReport>(async (get) => {
@@ -66,17 +57,23 @@ export function verifyRun(store: Store, run: RunId): TaskEither<RunError, Verify
       if (read.left.type === "LogDamaged") return damagedReport(run, read.left);
       return fail(read.left);
     }
-    const { events, state, torn } = read.right;
+    const { state, torn } = read.right;
+    const events = read.right.events.map(({ event }) => event);
     const problems: Problem[] = [];
-    const flaw = historyFlaw(events.map(({ event }) => event));
+    const flaw = historyFlaw(events);
     if (flaw !== undefined) {
       const { position, reason } = flaw;
       const message = `History is wrong at position ${position}: ${reason}`;
       problems.push({ type: "HistoryFlawed", position, message });
     }
+    const histories = historiesAt(events);
     for (const ref of state.snapshots) {
-      const problem = await get(checkSnapshot(store, ref));
+      const problem = await get(checkSnapshot(store, ref, histories[ref.position]));
       if (problem !== undefined) problems.push(problem);
+    }
+    for (const found of await get(store.log.checkDerived(run))) {
+      const message = `${found}. \`foldlog verify ${run} --repair\` makes it anew from the log.`;
+      problems.push({ type: "DerivedDiffers", message });
     }
     return {
       ok: problems.length === 0,
@@ -90,82 +87,10 @@ export function verifyRun(store: Store, run: RunId): TaskEither<RunError, Verify
   });
 }
 
-/**
- * Recomputes a run from its initial state to the head of its log and compares every event and every
- * snapshot's state with what was recorded, after checking its integrity. Writes nothing.
- */
-export function replayRun<P extends Tree, B extends HostBatch>(
-  env: RunEnv,
-  run: RunId,
-  task: Task<P, B>,
-): TaskEither<RunError, VerifyReport> {
-  return attempt<RunError, VerifyReport>(async (get) => {
-    await env.device.activate();
-    const report = await get(verifyRun(env.store, run));
-    if (report.problems.some(({ type }) => type !== "SnapshotUnreadable")) return report;
-    const { state: head, events } = await get(readRun(env.store, run));
-    checkContinuation(run, head, task, {});
-    const changes = environmentChanges(head.environment!, env.device.environment);
-    if (changes.length > 0) fail({ type: "EnvironmentChanged", changes });
-    const moved = plain(events).findLast(({ type, data }) =>
-      type === "RunResumed" && "environment" in data
-    );
-    if (moved?.type === "RunResumed") {
-      const { backend } = startOf(events).environment;
-      fail({ type: "ComputedElsewhere", run, from: 1, to: moved.data.step, backend });
-    }
-    const plan = planOf(task, head.config!);
-    const replayed = await attempt<RunError, VerifyReport>(async (get) => {
-      const restored = await restoreState(env, plan, plain(events), -1);
-      const { runState, pending } = restored;
-      const recorder = recorderFrom({ state: runState, pending });
-      release(
-        tensorsOf(await takeSteps({ env, run, plan, recorder, get }, restored.state, head.step)),
-      );
-      if (recorder.next()?.type === "RunCompleted") await recorder.record({ type: "CompleteRun" });
-      const extra = recorder.next();
-      if (extra !== undefined) return withProblem(report, notRecomputed(extra, head.step));
-      return { ...report, replay: { steps: head.step, compared: recorder.compared() } };
-    })();
-    if (E.isRight(replayed)) return replayed.right;
-    const error = replayed.left;
-    if (error.type !== "Diverged") return fail(error);
-    return withProblem(report, {
-      type: "Diverged",
-      step: error.step,
-      message: describeError(error),
-    });
-  });
-}
-
-function withProblem(report: VerifyReport, problem: Problem): VerifyReport {
-  return { ...report, ok: false, problems: [...report.problems, problem] };
-}
-
-/** An event at the end of the log that the training does not lead to. */
-function notRecomputed(event: RunEvent, step: number): Problem {
-  const message = `The log ends in ${event.type}, which no recomputation makes`;
-  return { type: "HistoryFlawed", step, message };
-}
-
-function checkSnapshot(
-  store: Store,
-  { step, snapshot, state }: SnapshotRef,
-): TaskEither<RunError, Problem | undefined> {
-  return attempt<RunError, Problem | undefined>(async () => {
-    const found = await store.snapshots.get(snapshot)();
-    if (E.isLeft(found)) {
-      const { type } = found.left;
-      if (type === "SnapshotsUnavailable" || type === "NewerSnapshot") return fail(found.left);
-      return { type: "SnapshotUnreadable", step, message: describeError(found.left) };
-    }
-    const manifest = await store.snapshots.manifest(snapshot)();
-    if (E.isLeft(manifest)) return fail(manifest.left);
-    if (manifest.right.step === step && manifest.right.state === state) return undefined;
-    const message = `The snapshot that the log names for step ${step} is of step ` +
-      `${manifest.right.step}, or of another state`;
-    return { type: "SnapshotDiffers", step, message };
-  });
+/** The digest of the history at each event: a snapshot adds nothing to the one before it. */
+function historiesAt(events: readonly RunEvent[]): readonly Digest[] {
+  let history = NO_HISTORY;
+  return events.map((event) => history = historyDigest(history, event));
 }
 
 function damagedReport(
@@ -175,12 +100,4 @@ function damagedReport(
   const { position } = error; // the events before it were read, each link of them checked
   const problem = { type: "LogDamaged", position, message: describeError(error) } as const;
   return { ok: false, run, events: position, steps: 0, snapshots: 0, problems: [problem] };
-}
-
-function plain(events: readonly RecordedEvent[]): readonly RunEvent[] {
-  return events.map(({ event }) => event);
-}
-
-function startOf(events: readonly RecordedEvent[]): RunStarted["data"] {
-  return (events[0]!.event as RunStarted).data;
 }

@@ -12,6 +12,7 @@ import type { ArgumentsOf } from "./command_line.ts";
 import { backendChoice, orExit, printJson } from "./context.ts";
 import { openDeviceFor } from "./open_device.ts";
 import { progressReporter } from "./progress_reporter.ts";
+import { retentionOf } from "./retention_arguments.ts";
 import { INTERRUPTED, stopSignals } from "./stop_signals.ts";
 import { loss } from "./table.ts";
 import { UsageError } from "./usage_error.ts";
@@ -36,11 +37,13 @@ export async function carryOut(assignment: Assignment): Promise<number> {
   const device = await openDeviceFor(backendChoice(args.backend), state, say);
   const reporter = progressReporter({ say, json: args.json });
   const stop = stopSignals(say);
+  const retention = retentionOf(args);
   try {
     const outcome = await orExit(trainRun({ store, device, reporter }, id, task, {
       config: asked,
       stop: stop.signal,
       acceptEnvironment: args.acceptEnvironment,
+      ...(retention !== undefined && { retention }),
       ...(args.until !== undefined && { until: args.until }),
     }));
     reporter.close();

@@ -7,6 +7,7 @@ import { choice, float, integer, string } from "@optique/core/valueparser";
 import { runSync } from "@optique/run";
 import config from "../../deno.json" with { type: "json" };
 import { BACKENDS } from "../adapters/backend_choice.ts";
+import { COMPRESSIONS } from "../adapters/compression.ts";
 
 const store = {
   runs: optional(option("--runs", string({ metavar: "DIR" }), {
@@ -34,6 +35,28 @@ const continuing = {
   acceptEnvironment: option("--accept-environment", {
     description: message`go on in another environment, and record that exactness ends there`,
   }),
+};
+
+const keeping = {
+  durability: optional(option("--durability", string({ metavar: "WHEN" }), {
+    description:
+      message`when steps become durable: every-step (unless given), or every-ms:N for groups of what N milliseconds brought`,
+  })),
+  compress: optional(option("--compress", choice(COMPRESSIONS), {
+    description: message`how the tensors of snapshots are kept: none unless given`,
+  })),
+};
+
+const retention = {
+  keepLast: optional(option("--keep-last", integer({ metavar: "N", min: 1 }), {
+    description: message`keep the newest N`,
+  })),
+  keepBest: optional(option("--keep-best", integer({ metavar: "N", min: 1 }), {
+    description: message`keep the N with the lowest evaluation loss, or training loss`,
+  })),
+  keepEvery: optional(option("--keep-every", integer({ metavar: "K", min: 1 }), {
+    description: message`keep those whose step is a multiple of K`,
+  })),
 };
 
 const train = command(
@@ -67,6 +90,8 @@ const train = command(
       description: message`root of every random number (seed)`,
     })),
     ...continuing,
+    ...keeping,
+    ...retention,
     ...device,
     ...store,
     ...json,
@@ -80,6 +105,8 @@ const resume = command(
     verb: constant("resume"),
     run: runArgument,
     ...continuing,
+    ...keeping,
+    ...retention,
     ...device,
     ...store,
     ...json,
@@ -123,6 +150,10 @@ const verify = command(
     replay: option("--replay", {
       description: message`recompute every step and compare it, bit for bit`,
     }),
+    repair: option("--repair", {
+      description:
+        message`make anew what the log can make anew: derived files, and lost snapshots by recomputation`,
+    }),
     ...device,
     ...store,
     ...json,
@@ -130,11 +161,50 @@ const verify = command(
   { brief: message`check a run's log and snapshots; exits 1 if something is wrong` },
 );
 
+const dryRun = {
+  dryRun: option("--dry-run", { description: message`change nothing, and say what would be done` }),
+};
+
+const prune = command(
+  "prune",
+  object({
+    verb: constant("prune"),
+    run: runArgument,
+    ...retention,
+    youngerThan: optional(option("--younger-than", string({ metavar: "AGE" }), {
+      description: message`keep those that are younger, such as 7d, 12h or 30m`,
+    })),
+    ...dryRun,
+    ...store,
+    ...json,
+  }),
+  {
+    brief: message`remove the snapshots of a run that no rule keeps`,
+    description:
+      message`Removes the snapshots of a run that no rule keeps, and frees what no run needs. The newest that can be read and the best are always kept; any other step can still be recomputed.`,
+  },
+);
+
+const gc = command("gc", object({ verb: constant("gc"), ...dryRun, ...store, ...json }), {
+  brief: message`free what no run of the store needs`,
+});
+
 const doctor = command("doctor", object({ verb: constant("doctor"), ...json }), {
   brief: message`the backends that work here`,
 });
 
-const grammar = or(train, resume, runs, show, log, checkpoints, verify, doctor);
+const grammar = or(
+  train,
+  resume,
+  runs,
+  show,
+  log,
+  checkpoints,
+  verify,
+  prune,
+  gc,
+  doctor,
+);
 
 /** What the command line asks for. */
 export type Arguments = InferValue<typeof grammar>;

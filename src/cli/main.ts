@@ -25,6 +25,10 @@ async function carryOut(args: Arguments): Promise<number> {
       return await (await import("./checkpoints.ts")).run(args);
     case "verify":
       return await (await import("./verify.ts")).run(args);
+    case "prune":
+      return await (await import("./prune.ts")).run(args);
+    case "gc":
+      return await (await import("./gc.ts")).run(args);
     case "doctor":
       return await (await import("./doctor.ts")).run(args);
     default:

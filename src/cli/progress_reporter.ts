@@ -142,5 +142,11 @@ function describe(notice: Exclude<Notice, NoticeOf<"Step" | "Resuming" | "Resume
       return `step ${notice.step}: evaluation loss ${notice.loss.toFixed(4)}`;
     case "Saved":
       return `step ${notice.step}: saved snapshot ${notice.snapshot.slice(0, 12)}`;
+    case "NothingFreed":
+      return `warning: pruned checkpoints still take space: ${notice.reason} ` +
+        "`foldlog gc` frees it when that is mended.";
+    case "SaveFailed":
+      return `warning: step ${notice.step} has no checkpoint: ${notice.reason} ` +
+        "The training goes on; the steps after the last checkpoint can be recomputed.";
   }
 }

@@ -1,4 +1,3 @@
-import { fileStore } from "../adapters/file_store.ts";
 import { readRun } from "../app/read_run.ts";
 import { settings } from "../core/config_path.ts";
 import { nearest } from "../core/nearest.ts";
@@ -18,6 +17,7 @@ import {
   runsDirectory,
 } from "./context.ts";
 import { settingsOfArguments } from "./settings_of_arguments.ts";
+import { storeOf } from "./store_of.ts";
 import { table } from "./table.ts";
 
 /** Starts a run, or continues the one that is there. */
@@ -25,7 +25,7 @@ export async function run(args: ArgumentsOf<"train">): Promise<number> {
   if (args.list) return list(args.json);
   const named = recipeNamed(recipes, args.recipe ?? recipes[0]!.name);
   const wanted = runIdOf(args.run ?? named.name);
-  const store = fileStore(runsDirectory(args.runs));
+  const store = storeOf(args);
   const say = args.json ? console.error : console.log;
   const choice = await choose(args, store, wanted, say);
   if (choice === undefined) return 0;

@@ -1,43 +1,84 @@
 import * as E from "fp-ts/Either.js";
 import { fileStore } from "../adapters/file_store.ts";
 import { readRun } from "../app/read_run.ts";
-import { replayRun, type VerifyReport, verifyRun } from "../app/verify_run.ts";
-import type { RunEnv } from "../ports/run_env.ts";
+import { type RepairMeans, type RepairReport, repairRun } from "../app/repair_run.ts";
+import { replayRun } from "../app/replay_run.ts";
+import { type VerifyReport, verifyRun } from "../app/verify_run.ts";
+import type { RunId } from "../core/run_id.ts";
+import type { RunState } from "../core/run_state.ts";
+import type { Store } from "../ports/store.ts";
 import { recipes } from "../recipes/mod.ts";
 import type { ArgumentsOf } from "./command_line.ts";
 import { backendChoice, orExit, printJson, recipeOf, runIdOf, runsDirectory } from "./context.ts";
 import { openDeviceFor } from "./open_device.ts";
 import { progressReporter } from "./progress_reporter.ts";
+import { UsageError } from "./usage_error.ts";
 
 /** Verifies a run; the exit status is the answer. */
 export async function run(args: ArgumentsOf<"verify">): Promise<number> {
   const id = runIdOf(args.run);
+  if (args.replay && args.repair) {
+    throw new UsageError("Expected --replay or --repair, found both: repair first, then replay.");
+  }
   const store = fileStore(runsDirectory(args.runs));
-  const report = args.replay ? await replay(args) : await orExit(verifyRun(store, id));
+  const report: VerifyReport & Partial<RepairReport> = args.repair
+    ? await repair(store, id, args)
+    : args.replay
+    ? await replay(store, id, args)
+    : await orExit(verifyRun(store, id));
   if (args.json) printJson(report);
   else print(report);
   return report.ok ? 0 : 1;
 }
 
-async function replay(args: ArgumentsOf<"verify">): Promise<VerifyReport> {
-  const id = runIdOf(args.run);
-  const store = fileStore(runsDirectory(args.runs));
+async function replay(
+  store: Store,
+  id: RunId,
+  args: ArgumentsOf<"verify">,
+): Promise<VerifyReport> {
   const read = await readRun(store, id)();
   if (E.isLeft(read)) return await orExit(verifyRun(store, id)); // reports what it can of the damage
-  const { state } = read.right;
-  const recipe = recipeOf(recipes, id, state);
-  const device = await openDeviceFor(backendChoice(args.backend), state, console.error);
-  const reporter = progressReporter({ say: console.error, json: args.json });
-  const env: RunEnv = { store, device, reporter };
+  const { task, reporter, device } = await meansOf(id, read.right.state, args);
   try {
-    return await orExit(replayRun(env, id, await recipe.task(state.config!)));
+    return await orExit(replayRun({ store, device, reporter }, id, task));
   } finally {
     reporter.close();
   }
 }
 
-function print(report: VerifyReport): void {
-  const { run, events, steps, snapshots, replay, torn, problems } = report;
+/** Opens a device only where something has to be recomputed. */
+async function repair(
+  store: Store,
+  id: RunId,
+  args: ArgumentsOf<"verify">,
+): Promise<RepairReport> {
+  let close = () => {};
+  const means = async () => {
+    const { state } = await orExit(readRun(store, id));
+    const opened = await meansOf(id, state, args);
+    close = opened.reporter.close;
+    return opened;
+  };
+  try {
+    return await orExit(repairRun(store, id, means));
+  } finally {
+    close();
+  }
+}
+
+async function meansOf(id: RunId, state: RunState, args: ArgumentsOf<"verify">) {
+  const recipe = recipeOf(recipes, id, state);
+  const device = await openDeviceFor(backendChoice(args.backend), state, console.error);
+  const reporter = progressReporter({ say: console.error, json: args.json });
+  return { device, reporter, task: await recipe.task(state.config!) } satisfies RepairMeans;
+}
+
+function print(report: VerifyReport & Partial<RepairReport>): void {
+  const { run, events, steps, snapshots, replay, repaired, torn, problems } = report;
+  for (const line of repaired?.derived ?? []) console.log(line);
+  for (const { step, id } of repaired?.snapshots ?? []) {
+    console.log(`Made the snapshot of step ${step} anew: ${id.slice(0, 12)}, as recorded.`);
+  }
   for (const { message } of problems) console.log(message);
   if (torn !== undefined) {
     console.log(`A torn last line (${torn.bytes} bytes at ${torn.place}) was never acknowledged.`);

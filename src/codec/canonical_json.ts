@@ -1,8 +1,8 @@
-import canonicalize from "canonicalize";
 import * as E from "fp-ts/Either.js";
 import type { Json } from "../core/json.ts";
 import { parseEscapedKeys, type Span } from "./escaped_keys.ts";
 import { type JsonFlaw, scanJson, type ScanLimits } from "./json_scan.ts";
+import { MAX_DEPTH, writeJson } from "./json_writer.ts";
 import { quoted } from "./quoted.ts";
 
 /** Why a text is not JSON that foldlog reads; `at` is an offset in UTF-16 code units, if known. */
@@ -44,14 +44,7 @@ export interface JsonLimits {
  * ```
  */
 export function canonicalJson(value: Json): string {
-  const misfit = findMisfit(value, 0);
-  if (misfit !== undefined) {
-    const { expected, path, found } = misfit;
-    throw new TypeError(
-      `Cannot write canonical JSON: expected ${expected} at $${path}, found ${found}`,
-    );
-  }
-  return canonicalize(value) as string; // undefined only for what findMisfit has refused
+  return writeJson(value, "refuse");
 }
 
 /** Whether a text is the canonical text of the value that it was parsed to. Never throws. */
@@ -98,77 +91,10 @@ export function parseJson(text: string, limits: JsonLimits = {}): E.Either<JsonE
 
 const DEFAULT_LIMITS: Required<JsonLimits> = {
   maxLength: 16 * 2 ** 20,
-  maxDepth: 64,
+  maxDepth: MAX_DEPTH,
   maxValues: 2 ** 20,
   protoKeys: "refuse",
 };
-
-/** A value that canonical JSON cannot carry, and its path below the value that was searched. */
-interface Misfit {
-  readonly path: string;
-  readonly expected: string;
-  readonly found: string;
-}
-
-/** Searches for a misfit. Its path is put together on the way back: good values cost no strings. */
-function findMisfit(value: unknown, depth: number): Misfit | undefined {
-  switch (typeof value) {
-    case "boolean":
-      return undefined;
-    case "string":
-      return value.isWellFormed()
-        ? undefined
-        : misfit("a well-formed string", `a lone surrogate in ${quoted(value)}`);
-    case "number":
-      return Number.isFinite(value) && !Object.is(value, -0)
-        ? undefined
-        : misfit("a finite number other than -0", Object.is(value, -0) ? "-0" : String(value));
-    case "object":
-      if (value === null) return undefined;
-      if (depth === DEFAULT_LIMITS.maxDepth) return misfit(`at most ${depth} levels`, "one more");
-      if (Array.isArray(value)) return findInArray(value, depth);
-      return findInObject(value as Readonly<Record<string, unknown>>, depth);
-    default:
-      return misfit("a JSON value", typeof value);
-  }
-}
-
-function findInArray(values: readonly unknown[], depth: number): Misfit | undefined {
-  for (let index = 0; index < values.length; index++) {
-    const inner = findMisfit(values[index], depth + 1);
-    if (inner !== undefined) return { ...inner, path: `[${index}]${inner.path}` };
-  }
-  return undefined;
-}
-
-function findInObject(
-  object: Readonly<Record<string, unknown>>,
-  depth: number,
-): Misfit | undefined {
-  const prototype = Object.getPrototypeOf(object);
-  if (prototype !== Object.prototype && prototype !== null) {
-    return misfit(
-      "a plain object or array",
-      `a ${prototype.constructor?.name ?? "class instance"}`,
-    );
-  }
-  for (const key of Object.keys(object)) {
-    const inner = key === "__proto__"
-      ? misfit('a key other than "__proto__"', "it")
-      : findMisfit(key, depth + 1) ?? findMisfit(object[key], depth + 1);
-    if (inner !== undefined) return { ...inner, path: `${step(key)}${inner.path}` };
-  }
-  return undefined;
-}
-
-function misfit(expected: string, found: string): Misfit {
-  return { path: "", expected, found };
-}
-
-/** One step of a path: `.loss`, or `["two words"]`. */
-function step(key: string): string {
-  return /^[A-Za-z_][A-Za-z0-9_]*$/.test(key) ? `.${key}` : `[${quoted(key)}]`;
-}
 
 function reasonOf(flaw: JsonFlaw, limits: ScanLimits): string {
   switch (flaw.type) {

@@ -7,10 +7,12 @@ import type { Json } from "../core/json.ts";
 import { runConfig } from "./config_codec.ts";
 import { count, decode, digest, float, literals, object } from "./decoders.ts";
 import { encodeNumbers } from "./float_codec.ts";
+import { writeJson } from "./json_writer.ts";
 
 type DataOf<Type extends RunEvent["type"]> = Extract<RunEvent, { type: Type }>["data"];
 
-const environment: t.Decoder<unknown, Environment> = object({
+/** Where steps are computed. */
+export const environment: t.Decoder<unknown, Environment> = object({
   backend: t.string,
   adapter: t.string,
   tfjs: t.string,
@@ -18,7 +20,8 @@ const environment: t.Decoder<unknown, Environment> = object({
   platform: t.string,
 });
 
-const dataIdentity: t.Decoder<unknown, DataIdentity> = object({
+/** Which data a run trains on. */
+export const dataIdentity: t.Decoder<unknown, DataIdentity> = object({
   name: t.string,
   samples: count,
   digest,
@@ -56,6 +59,12 @@ const dataOf: { readonly [Type in RunEvent["type"]]: t.Decoder<unknown, DataOf<T
     state: digest,
     reason: literals("scheduled", "final", "paused"),
   }),
+  SnapshotFailed: object({
+    step: count,
+    reason: literals("scheduled", "final", "paused"),
+    message: t.string,
+  }),
+  SnapshotPruned: object({ step: count, snapshot: digest }),
   RunPaused: object({ step: count, reason: literals("until", "signal") }),
   RunResumed: resumed,
   RunCompleted: object({ step: count }),
@@ -67,6 +76,11 @@ const typed = object({ type: t.string, data: t.UnknownRecord });
 /** An event as JSON; numbers that JSON does not have become strings. */
 export function encodeEvent(event: RunEvent): Json {
   return encodeNumbers(event);
+}
+
+/** The canonical JSON of an event as `encodeEvent` gives it, in one pass. */
+export function eventText(event: RunEvent): string {
+  return writeJson(event, "name");
 }
 
 /** The event that `encodeEvent` wrote, or one line that says what is wrong with it. */

@@ -3,19 +3,25 @@ import * as t from "io-ts";
 import type { Json } from "../core/json.ts";
 import { type FileRef, SNAPSHOT_FORMAT, type SnapshotManifest } from "../core/snapshot.ts";
 import { canonicalJson, isCanonicalJson, parseJson } from "./canonical_json.ts";
-import { count, dataCursor, decode, digest, object } from "./decoders.ts";
+import { count, dataCursor, decode, decoder, digest, object } from "./decoders.ts";
 import type { LineError } from "./envelope_codec.ts";
 
 const fileRef: t.Decoder<unknown, FileRef> = object({ digest, bytes: count });
 
-const manifest: t.Decoder<unknown, SnapshotManifest> = object({
-  format: count,
+const members = {
   task: t.string,
   step: count,
   cursor: dataCursor,
   state: digest,
   files: t.record(t.string, fileRef as t.Type<FileRef>),
   leaves: t.record(t.string, digest as t.Type<string>),
+};
+
+const format1: t.Decoder<unknown, SnapshotManifest> = object({ format: exactly(1), ...members });
+const format2: t.Decoder<unknown, SnapshotManifest> = object({
+  format: exactly(SNAPSHOT_FORMAT),
+  ...members,
+  history: digest,
 });
 
 /** The manifest's bytes, whose digest is the snapshot's id. */
@@ -37,8 +43,12 @@ export function decodeManifest(bytes: Uint8Array): E.Either<LineError, SnapshotM
     return E.left({ type: "Damaged", reason: "expected canonical JSON, found another form" });
   }
   return E.mapLeft((reason: string): LineError => ({ type: "Damaged", reason }))(
-    decode(manifest, json.right),
+    decode(format === 1 ? format1 : format2, json.right),
   );
+}
+
+function exactly(format: number): t.Decoder<unknown, number> {
+  return decoder(`format ${format}`, (value) => value === format ? format : undefined);
 }
 
 function decodeUtf8(bytes: Uint8Array): string | undefined {

@@ -10,6 +10,7 @@ export {
   type Stamp,
 } from "./envelope_codec.ts";
 export { decodeEvent, encodeEvent } from "./event_codec.ts";
+export { historyDigest, NO_HISTORY } from "./history_digest.ts";
 export { decodeManifest, encodeManifest } from "./manifest_codec.ts";
 export {
   decodeSafetensors,
@@ -22,6 +23,7 @@ export {
   batchDigest,
   differingLeaves,
   leafDigests,
+  manifestOf,
   type PackedSnapshot,
   packSnapshot,
   stateDigest,

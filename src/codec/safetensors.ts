@@ -8,4 +8,9 @@
  */
 export { describeSafetensorsError, type SafetensorsError } from "./safetensors_error.ts";
 export { decodeSafetensors, type SafetensorsFile } from "./safetensors_reader.ts";
-export { encodeSafetensors } from "./safetensors_writer.ts";
+export {
+  encodeSafetensors,
+  type NamedTensor,
+  type SafetensorsLayout,
+  safetensorsLayout,
+} from "./safetensors_writer.ts";

@@ -34,6 +34,35 @@ export function encodeSafetensors(
   tensors: Readonly<Record<string, HostTensor>> | ReadonlyMap<string, HostTensor>,
   metadata: Readonly<Record<string, string>> = {},
 ): Uint8Array<ArrayBuffer> {
+  const { header, tensors: inOrder, bytes } = safetensorsLayout(tensors, metadata);
+  const file = new Uint8Array(bytes);
+  file.set(header);
+  let at = header.length;
+  for (const [, tensor] of inOrder) {
+    file.set(bytesOf(tensor), at);
+    at += tensor.data.byteLength;
+  }
+  return file;
+}
+
+/** What a safetensors file consists of: for whoever writes one without putting it together first. */
+export interface SafetensorsLayout {
+  /** What comes before the data: the header, its length before it, padded. */
+  readonly header: Uint8Array<ArrayBuffer>;
+  /** The tensors in the order of their data, which follows the header without a gap. */
+  readonly tensors: readonly NamedTensor[];
+  /** Length of the whole file. */
+  readonly bytes: number;
+}
+
+/** A tensor and its name. */
+export type NamedTensor = readonly [name: string, tensor: HostTensor];
+
+/** The parts of the file that {@link encodeSafetensors} writes, with the same refusals. */
+export function safetensorsLayout(
+  tensors: Readonly<Record<string, HostTensor>> | ReadonlyMap<string, HostTensor>,
+  metadata: Readonly<Record<string, string>> = {},
+): SafetensorsLayout {
   const named = entriesOf(tensors).sort(byAlignmentThenName);
   const fields = metadataFields(metadata);
   let dataBytes = 0;
@@ -42,19 +71,12 @@ export function encodeSafetensors(
     dataBytes += tensorBytes(name, tensor);
     fields.push(tensorField(name, tensor, begin, dataBytes));
   }
-  const header = paddedHeader(`{${fields.join(",")}}`);
-  const file = new Uint8Array(8 + header.length + dataBytes);
-  new DataView(file.buffer).setBigUint64(0, BigInt(header.length), true);
-  file.set(header, 8);
-  let at = 8 + header.length;
-  for (const [, tensor] of named) {
-    file.set(bytesOf(tensor), at);
-    at += tensor.data.byteLength;
-  }
-  return file;
+  const text = paddedHeader(`{${fields.join(",")}}`);
+  const header = new Uint8Array(8 + text.length);
+  new DataView(header.buffer).setBigUint64(0, BigInt(text.length), true);
+  header.set(text, 8);
+  return { header, tensors: named, bytes: header.length + dataBytes };
 }
-
-type NamedTensor = readonly [name: string, tensor: HostTensor];
 
 function entriesOf(
   tensors: Readonly<Record<string, HostTensor>> | ReadonlyMap<string, HostTensor>,

@@ -1,9 +1,11 @@
+import type { Digest } from "./digest.ts";
 import type { Environment } from "./environment.ts";
 import type {
   EvaluationTaken,
   RunFailed,
   RunPaused,
   RunStarted,
+  SnapshotFailed,
   SnapshotTaken,
   StepTaken,
 } from "./event.ts";
@@ -14,6 +16,9 @@ export type RunCommand =
   | { readonly type: "RecordStep"; readonly data: StepTaken["data"] }
   | { readonly type: "RecordEvaluation"; readonly data: EvaluationTaken["data"] }
   | { readonly type: "RecordSnapshot"; readonly data: SnapshotTaken["data"] }
+  | { readonly type: "RecordSnapshotFailure"; readonly data: SnapshotFailed["data"] }
+  /** The snapshots, by id, that are to be kept no longer. */
+  | { readonly type: "PruneSnapshots"; readonly data: { readonly snapshots: readonly Digest[] } }
   | { readonly type: "PauseRun"; readonly data: Pick<RunPaused["data"], "reason"> }
   | { readonly type: "ResumeRun"; readonly data: ResumeWish }
   | { readonly type: "CompleteRun" }

@@ -1,5 +1,6 @@
 import * as E from "fp-ts/Either.js";
 import type { ResumeWish, RunCommand } from "./command.ts";
+import type { Digest } from "./digest.ts";
 import { type EnvironmentChange, environmentChanges } from "./environment.ts";
 import type { RunEvent, SnapshotTaken, StepTaken } from "./event.ts";
 import type { RunState, RunStatus } from "./run_state.ts";
@@ -45,6 +46,13 @@ export function decide(command: RunCommand, state: RunState): Decision {
       });
     case "RecordSnapshot":
       return decideSnapshot(command.data, state);
+    case "RecordSnapshotFailure":
+      return atStep(command.type, command.data.step, state.step, {
+        type: "SnapshotFailed",
+        data: command.data,
+      });
+    case "PruneSnapshots":
+      return E.right(prunedEvents(command.data.snapshots, state));
     case "PauseRun":
       return E.right([{ type: "RunPaused", data: { step: state.step, ...command.data } }]);
     case "ResumeRun":
@@ -67,6 +75,8 @@ function allowedStatus(command: RunCommand): readonly RunStatus[] {
       return ["absent"];
     case "ResumeRun":
       return ["running", "paused", "failed"];
+    case "PruneSnapshots":
+      return ["running", "paused", "failed", "completed"];
     default:
       return ["running"];
   }
@@ -92,6 +102,13 @@ function decideStep(data: StepTaken["data"], state: RunState): Decision {
 function decideSnapshot(data: SnapshotTaken["data"], state: RunState): Decision {
   if (state.snapshots.at(-1)?.step === data.step) return E.right([]);
   return atStep("RecordSnapshot", data.step, state.step, { type: "SnapshotTaken", data });
+}
+
+/** One event for each snapshot that is still kept; a snapshot that is gone needs no second one. */
+function prunedEvents(snapshots: readonly Digest[], state: RunState): readonly RunEvent[] {
+  return state.snapshots.filter((ref) => snapshots.includes(ref.snapshot)).map(
+    ({ step, snapshot }) => ({ type: "SnapshotPruned", data: { step, snapshot } }),
+  );
 }
 
 /** A run that died without a word goes on without a word: its log is that of a run that never died. */

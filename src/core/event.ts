@@ -15,6 +15,8 @@ export type RunEvent =
   | EvaluationTaken
   | EpochCompleted
   | SnapshotTaken
+  | SnapshotFailed
+  | SnapshotPruned
   | RunPaused
   | RunResumed
   | RunCompleted
@@ -86,6 +88,26 @@ export interface SnapshotTaken {
   };
 }
 
+/**
+ * A snapshot that was due at `step` could not be stored; the training went on without it.
+ *
+ * It stands where SnapshotTaken would stand: no checkpoint is listed that is not there.
+ */
+export interface SnapshotFailed {
+  readonly type: "SnapshotFailed";
+  readonly data: {
+    readonly step: number;
+    readonly reason: SnapshotReason;
+    readonly message: string;
+  };
+}
+
+/** The snapshot of `step` is no longer kept. Its history is, and any step can be recomputed. */
+export interface SnapshotPruned {
+  readonly type: "SnapshotPruned";
+  readonly data: { readonly step: number; readonly snapshot: Digest };
+}
+
 /** Someone asked the run to stop at `step`; it can go on from there. */
 export interface RunPaused {
   readonly type: "RunPaused";
@@ -118,18 +140,37 @@ export interface RunFailed {
  * Whether an event states what was trained, rather than how the work was interrupted.
  *
  * The training facts of an interrupted run and of an uninterrupted one are equal, byte for byte.
- * What is left out marks the interruptions: RunPaused, RunResumed, RunFailed, and the snapshot
- * that a pause takes.
+ * What is left out marks the interruptions (RunPaused, RunResumed, RunFailed, the snapshot that a
+ * pause takes) and what became of the disk (SnapshotFailed, SnapshotPruned).
  */
 export function isTrainingFact(event: RunEvent): boolean {
   switch (event.type) {
     case "RunPaused":
     case "RunResumed":
     case "RunFailed":
+    case "SnapshotFailed":
+    case "SnapshotPruned":
       return false;
     case "SnapshotTaken":
       return event.data.reason !== "paused";
     default:
       return true;
+  }
+}
+
+/**
+ * Whether an event states what was computed: the events that a snapshot's `history` is a digest of.
+ *
+ * Snapshots are left out, so that a history is the same whichever of them were stored.
+ */
+export function isComputation(event: RunEvent): boolean {
+  switch (event.type) {
+    case "RunStarted":
+    case "StepTaken":
+    case "EvaluationTaken":
+    case "EpochCompleted":
+      return true;
+    default:
+      return false;
   }
 }

@@ -1,10 +1,11 @@
 import { startOfData } from "./data_cursor.ts";
-import type { RunEvent } from "./event.ts";
-import type { LossAt, RunState } from "./run_state.ts";
+import type { RunEvent, SnapshotTaken } from "./event.ts";
+import type { LossAt, RunState, SnapshotRef } from "./run_state.ts";
 
 /** The state of a run of which nothing is recorded. */
 export const initialState: RunState = {
   status: "absent",
+  version: 0,
   step: 0,
   cursor: startOfData,
   snapshots: [],
@@ -17,6 +18,10 @@ export const initialState: RunState = {
  * same events always give the same state.
  */
 export function evolve(state: RunState, event: RunEvent): RunState {
+  return { ...evolved(state, event), version: state.version + 1 };
+}
+
+function evolved(state: RunState, event: RunEvent): RunState {
   switch (event.type) {
     case "RunStarted": {
       const { task, config, data, environment } = event.data;
@@ -35,15 +40,24 @@ export function evolve(state: RunState, event: RunEvent): RunState {
     }
     case "EvaluationTaken": {
       const { step, loss } = event.data;
-      return { ...state, bestEvaluation: lower(state.bestEvaluation, { step, loss }) };
+      const lastEvaluation = { step, loss };
+      return {
+        ...state,
+        lastEvaluation,
+        bestEvaluation: lower(state.bestEvaluation, lastEvaluation),
+      };
     }
     case "EpochCompleted":
       return state;
     case "SnapshotTaken":
-      return {
-        ...state,
-        snapshots: [...state.snapshots, { ...event.data, cursor: state.cursor }],
-      };
+      return { ...state, snapshots: [...state.snapshots, snapshotRef(state, event)] };
+    case "SnapshotFailed":
+      return { ...state, failedSnapshot: event.data.step };
+    case "SnapshotPruned": {
+      const { snapshot, step } = event.data;
+      const kept = state.snapshots.filter((ref) => ref.snapshot !== snapshot || ref.step !== step);
+      return { ...state, snapshots: kept };
+    }
     case "RunPaused":
       return { ...state, status: "paused" };
     case "RunResumed": {
@@ -57,6 +71,17 @@ export function evolve(state: RunState, event: RunEvent): RunState {
     default:
       return event satisfies never;
   }
+}
+
+function snapshotRef(state: RunState, { data }: SnapshotTaken): SnapshotRef {
+  const { version: position, cursor, lastLoss, lastEvaluation } = state;
+  return {
+    ...data,
+    position,
+    cursor,
+    ...(lastLoss?.step === data.step && { loss: lastLoss.loss }),
+    ...(lastEvaluation?.step === data.step && { evaluation: lastEvaluation.loss }),
+  };
 }
 
 /** The earlier of the two wins a tie, and any number beats NaN. */

@@ -1,4 +1,4 @@
-import type { RunEvent } from "./event.ts";
+import type { RunEvent, SnapshotPruned } from "./event.ts";
 
 /** The first event of a history that cannot be where it is. */
 export interface HistoryFlaw {
@@ -8,19 +8,28 @@ export interface HistoryFlaw {
 
 /**
  * Checks what every history promises: it begins with RunStarted, once, holds each step once and in
- * order, and is complete only at the plan's last step, after which nothing happens. A chain of digests
- * alone cannot tell: whoever forges events can recompute it.
+ * order, and is complete only at the plan's last step. After that snapshots may be pruned, each that is
+ * kept once, and nothing else happens. A chain of digests alone cannot tell: whoever forges events can
+ * recompute it.
  */
 export function historyFlaw(events: readonly RunEvent[]): HistoryFlaw | undefined {
   let step = 0;
   let last = Infinity;
+  let completed = false;
+  const kept = new Set<string>();
   for (const [position, event] of events.entries()) {
     const starts = event.type === "RunStarted";
     if (starts !== (position === 0)) {
       return { position, reason: `expected RunStarted at position 0 and there alone` };
     }
     if (event.type === "RunStarted") last = event.data.config.steps.max;
-    if (events[position - 1]?.type === "RunCompleted") {
+    if (event.type === "SnapshotPruned") {
+      if (!kept.delete(nameOf(event.data))) {
+        return { position, reason: `expected SnapshotPruned of a snapshot that is kept` };
+      }
+      continue;
+    }
+    if (completed) {
       return { position, reason: `expected nothing after RunCompleted, found ${event.type}` };
     }
     if (event.type === "StepTaken") {
@@ -34,9 +43,16 @@ export function historyFlaw(events: readonly RunEvent[]): HistoryFlaw | undefine
         reason: `expected ${event.type} at step ${step}, found ${event.data.step}`,
       };
     }
-    if (event.type === "RunCompleted" && step !== last) {
+    if (event.type === "SnapshotTaken") kept.add(nameOf(event.data));
+    completed = event.type === "RunCompleted";
+    if (completed && step !== last) {
       return { position, reason: `expected RunCompleted at step ${last}, found it at ${step}` };
     }
   }
   return undefined;
+}
+
+/** A snapshot that is pruned is named by its step too: whoever folds the history looks at both. */
+function nameOf({ step, snapshot }: SnapshotPruned["data"]): string {
+  return `${step} ${snapshot}`;
 }

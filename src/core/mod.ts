@@ -20,10 +20,12 @@ export { advance, type DataCursor, samplesAt, startOfData } from "./data_cursor.
 export type { DataIdentity } from "./data_identity.ts";
 export { decide, type DecideError } from "./decide.ts";
 export { type Digest, isDigest } from "./digest.ts";
+export { type Durability, everyStep, parseDurability } from "./durability.ts";
 export { type Environment, type EnvironmentChange, environmentChanges } from "./environment.ts";
 export {
   type EpochCompleted,
   type EvaluationTaken,
+  isComputation,
   isTrainingFact,
   type RunCompleted,
   type RunEvent,
@@ -31,6 +33,8 @@ export {
   type RunPaused,
   type RunResumed,
   type RunStarted,
+  type SnapshotFailed,
+  type SnapshotPruned,
   type SnapshotReason,
   type SnapshotTaken,
   type StepTaken,
@@ -42,6 +46,20 @@ export type { Json } from "./json.ts";
 export { permutation, permute } from "./permutation.ts";
 export { lossCurve, type LossPoint, project, type Projection, runState } from "./projection.ts";
 export { EVENT_FORMAT, type RecordedEvent } from "./recorded_event.ts";
+export {
+  anyOf,
+  judge,
+  keepBest,
+  keepEvery,
+  keepLast,
+  keepSince,
+  type KeptSnapshot,
+  type Protection,
+  type RetentionPolicy,
+  type SnapshotMetric,
+  type Verdict,
+  type Wanted,
+} from "./retention_policy.ts";
 export { bits, foldIn, key, normal, type RngKey, split, uniform } from "./rng_key.ts";
 export { type BadRunId, parseRunId, type RunId } from "./run_id.ts";
 export type { LossAt, RunState, RunStatus, SnapshotRef } from "./run_state.ts";

@@ -2,7 +2,7 @@ import type { Digest } from "./digest.ts";
 import type { RunEvent } from "./event.ts";
 
 /** The version of the envelope and of the events in it that this foldlog writes. */
-export const EVENT_FORMAT = 1;
+export const EVENT_FORMAT = 2;
 
 /**
  * An event in its envelope, as the log keeps it.

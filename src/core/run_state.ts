@@ -10,12 +10,18 @@ export type RunStatus = "absent" | "running" | "paused" | "failed" | "completed"
 
 /** A snapshot that the log vouches for. */
 export interface SnapshotRef {
+  /** Position of its SnapshotTaken in the log. */
+  readonly position: number;
   readonly step: number;
   readonly snapshot: Digest;
   readonly state: Digest;
   readonly reason: SnapshotReason;
   /** The data cursor at `step`. */
   readonly cursor: DataCursor;
+  /** Training loss of its step. */
+  readonly loss?: number;
+  /** Evaluation loss at its step, where there was an evaluation. */
+  readonly evaluation?: number;
 }
 
 /** A loss and the step it belongs to. */
@@ -27,6 +33,8 @@ export interface LossAt {
 /** What a run's events amount to: small, JSON-safe, a pure fold (`evolve`). */
 export interface RunState {
   readonly status: RunStatus;
+  /** Events so far. */
+  readonly version: number;
   readonly task?: string;
   readonly config?: RunConfig;
   readonly data?: DataIdentity;
@@ -35,10 +43,13 @@ export interface RunState {
   readonly step: number;
   readonly cursor: DataCursor;
   readonly lastLoss?: LossAt;
+  readonly lastEvaluation?: LossAt;
   /** Lowest evaluation loss. */
   readonly bestEvaluation?: LossAt;
   /** Lowest training loss. */
   readonly bestTrainLoss?: LossAt;
-  /** In the order in which they were taken. */
+  /** The step whose snapshot failed last. */
+  readonly failedSnapshot?: number;
+  /** Those that are kept, in the order in which they were taken. */
   readonly snapshots: readonly SnapshotRef[];
 }

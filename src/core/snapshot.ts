@@ -3,7 +3,7 @@ import type { Digest } from "./digest.ts";
 import type { HostTensor } from "./host_tensor.ts";
 
 /** The version of the manifest that this foldlog writes. */
-export const SNAPSHOT_FORMAT = 1;
+export const SNAPSHOT_FORMAT = 2;
 
 /** The tensors of one group by their path in the tree, such as "h.0.attn.c_attn.weight". */
 export type TensorGroup = ReadonlyMap<string, HostTensor>;
@@ -17,6 +17,11 @@ export interface Snapshot {
   readonly task: string;
   readonly step: number;
   readonly cursor: DataCursor;
+  /**
+   * Digest of what the log says was computed up to here (`historyDigest`): the snapshot commits to its
+   * history. A manifest of format 1 has none.
+   */
+  readonly history?: Digest;
   readonly groups: Readonly<Record<string, TensorGroup>>;
 }
 
@@ -31,6 +36,8 @@ export interface SnapshotManifest {
   readonly cursor: DataCursor;
   /** Digest of `leaves`: equal for equal training states. */
   readonly state: Digest;
+  /** Digest of the history that led here; absent in format 1. */
+  readonly history?: Digest;
   /** The safetensors file of each group. */
   readonly files: Readonly<Record<string, FileRef>>;
   /** Digest of each tensor's type, shape and bytes, by "group/path". */

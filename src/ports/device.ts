@@ -12,8 +12,13 @@ export interface Device {
    * at a time, so trainings on two devices in one process come one after the other.
    */
   readonly activate: () => Promise<void>;
-  /** The tensor's elements in host memory, owned by the caller. Borrows the tensor. */
-  readonly read: (tensor: Tensor) => Promise<HostTensor>;
+  /**
+   * The tensor's elements in host memory, owned by the caller. Borrows the tensor.
+   *
+   * `reuse` is memory that may be overwritten and given back as the result: fresh memory costs several
+   * times what the copy does. It is ignored where type or size differ.
+   */
+  readonly read: (tensor: Tensor, reuse?: HostTensor) => Promise<HostTensor>;
 }
 
 /** A backend that was asked for and is not to be had. */

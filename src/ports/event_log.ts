@@ -1,7 +1,9 @@
 import type { TaskEither } from "fp-ts/TaskEither.js";
+import type { Durability } from "../core/durability.ts";
 import type { RunEvent } from "../core/event.ts";
 import type { RecordedEvent } from "../core/recorded_event.ts";
 import type { RunId } from "../core/run_id.ts";
+import type { RunState } from "../core/run_state.ts";
 
 /** Keeps the events of every run, one append-only stream a run. */
 export interface EventLog {
@@ -13,14 +15,37 @@ export interface EventLog {
    * A torn last line is left out and reported: it was never acknowledged.
    */
   readonly read: (run: RunId) => TaskEither<LogError, LogContents>;
-  /** Takes the run's lease as its only writer, and cuts off a torn last line. Creates the run on its first append. */
+  /**
+   * The end of a run's history: at least the events after its newest snapshot, each link of them checked,
+   * on the state before them, which the adapter may have kept. So a long run opens quickly. An adapter
+   * that keeps no state gives the whole history.
+   */
+  readonly recent: (run: RunId) => TaskEither<LogError, LogContents>;
+  /**
+   * Takes the run's lease as its only writer, and cuts off a torn last line. Creates the run on its
+   * first append.
+   */
   readonly open: (run: RunId) => TaskEither<LogError, LogWriter>;
   /** Moves a run out of the way under a new name, which is given; nothing is destroyed. */
   readonly archive: (run: RunId) => TaskEither<LogError, string>;
+  /** What the logs of archived runs hold, as `recent` gives it: they keep their snapshots. */
+  readonly archived: () => TaskEither<LogError, readonly LogContents[]>;
+  /**
+   * What is kept beside a run's log and does not follow from it: one line each, empty where all is well.
+   * Reads and checks the whole log.
+   */
+  readonly checkDerived: (run: RunId) => TaskEither<LogError, readonly string[]>;
+  /**
+   * Makes anew what `checkDerived` would name, and says what was made anew. Takes the run's lease
+   * meanwhile; the log itself is never touched.
+   */
+  readonly rebuildDerived: (run: RunId) => TaskEither<LogError, readonly string[]>;
 }
 
 /** What a log holds. */
 export interface LogContents {
+  /** The fold of the events before `events`; of none where these are the whole history. */
+  readonly base: RunState;
   readonly events: readonly RecordedEvent[];
   /** Present when the log ended in a line that was never completely written. */
   readonly torn?: TornTail;
@@ -36,19 +61,24 @@ export interface TornTail {
 
 /** The one writer of a run. */
 export interface LogWriter {
-  /** What the log held when it was opened, the torn tail already cut. */
+  /** What the log held when it was opened, as `recent` gives it, the torn tail already cut. */
   readonly contents: LogContents;
+  /** When appends become durable: whether it is worth waiting for each. */
+  readonly durability: Durability;
   /**
    * Appends events, all or a prefix of them, and resolves when they are durable.
    *
-   * `expectedVersion` is the number of events that the caller knows of. After an error the writer
+   * Appends may overlap: they are durable in the order in which they were called. `expectedVersion` is
+   * the number of events that the caller knows of, those under way included. After an error the writer
    * accepts nothing more: open the run again, which finds out what is in the log.
    */
   readonly append: (
     events: readonly RunEvent[],
     expectedVersion: number,
   ) => TaskEither<LogError, readonly RecordedEvent[]>;
-  /** Gives the lease back. */
+  /** Makes what was appended durable now, however long it might have waited for more. */
+  readonly flush: () => TaskEither<LogError, void>;
+  /** Makes what was appended durable, and gives the lease back. */
   readonly close: () => TaskEither<LogError, void>;
 }
 

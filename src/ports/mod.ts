@@ -6,6 +6,6 @@ export type { BackendUnavailable, Device } from "./device.ts";
 export type { EventLog, LogContents, LogError, LogWriter, TornTail } from "./event_log.ts";
 export type { Notice, Reporter } from "./reporter.ts";
 export type { RunEnv } from "./run_env.ts";
-export type { SnapshotError, SnapshotStore, StoredSnapshot } from "./snapshot_store.ts";
+export type { Collected, SnapshotError, SnapshotStore, StoredSnapshot } from "./snapshot_store.ts";
 export type { Store } from "./store.ts";
 export { defineTask, type Evaluation, type Task } from "./task.ts";

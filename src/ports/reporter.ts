@@ -53,4 +53,15 @@ export type Notice =
     readonly recorded: boolean;
   }
   | { readonly type: "Evaluated"; readonly step: number; readonly loss: number }
-  | { readonly type: "Saved"; readonly step: number; readonly snapshot: string };
+  | { readonly type: "Saved"; readonly step: number; readonly snapshot: string }
+  | {
+    /** A snapshot could not be stored; the training goes on without it. */
+    readonly type: "SaveFailed";
+    readonly step: number;
+    readonly reason: string;
+  }
+  | {
+    /** Snapshots were pruned, and the space that they take could not be freed. */
+    readonly type: "NothingFreed";
+    readonly reason: string;
+  };

@@ -4,7 +4,13 @@ import type { Snapshot, SnapshotId, SnapshotManifest } from "../core/snapshot.ts
 
 /** Keeps snapshots under the digest of their manifest, shared by all runs. */
 export interface SnapshotStore {
-  /** Stores a snapshot and resolves when its bytes are durable; storing it again changes nothing. Borrows the tensors. */
+  /**
+   * Stores a snapshot and resolves when its bytes are durable; storing it again changes nothing, and
+   * mends what is damaged.
+   *
+   * Takes the tensors over: their memory may go to another thread and come back in the result. What is
+   * stored is safe from `collect` until it is released, so append the event that names it before.
+   */
   readonly put: (run: RunId, snapshot: Snapshot) => TaskEither<SnapshotError, StoredSnapshot>;
   /** The snapshot, every byte checked against its digest. The caller owns the tensors. */
   readonly get: (id: SnapshotId) => TaskEither<SnapshotError, Snapshot>;
@@ -12,12 +18,34 @@ export interface SnapshotStore {
   readonly manifest: (id: SnapshotId) => TaskEither<SnapshotError, SnapshotManifest>;
   /** The snapshots that the store has, sorted by id, whether or not a log names them. */
   readonly list: () => TaskEither<SnapshotError, readonly SnapshotId[]>;
+  /** Takes the snapshot of a step out of the view of a run; what it consists of stays until `collect`. */
+  readonly hide: (run: RunId, step: number) => TaskEither<SnapshotError, void>;
+  /**
+   * Removes all that no snapshot of `live` needs, and what crashes left behind.
+   *
+   * Waits until nothing is being put, keeps others from putting until it is done, and asks for `live`
+   * in between: so what a running writer has stored is named by then. With `dryRun` it only counts.
+   */
+  readonly collect: <Failure>(
+    live: () => TaskEither<Failure, ReadonlySet<SnapshotId>>,
+    options?: { readonly dryRun?: boolean },
+  ) => TaskEither<Failure | SnapshotError, Collected>;
+}
+
+/** What `collect` removed, or would remove. */
+export interface Collected {
+  readonly objects: number;
+  readonly bytes: number;
 }
 
 /** A snapshot in the store. */
 export interface StoredSnapshot {
   readonly id: SnapshotId;
   readonly manifest: SnapshotManifest;
+  /** The tensors that were put, given back: their memory can be used for the next. */
+  readonly groups: Snapshot["groups"];
+  /** Says that the log names the snapshot by now, or never will. */
+  readonly release: () => void;
 }
 
 /** What can go wrong with a snapshot. */

@@ -12,7 +12,9 @@ import {
   terminalAvailable,
 } from "../support/run_cli.ts";
 
-const VERBS = ["train", "resume", "runs", "show", "log", "checkpoints", "verify", "doctor"];
+const VERBS = [
+  ...["train", "resume", "runs", "show", "log", "checkpoints", "verify", "prune", "gc", "doctor"],
+];
 
 /** A training of eight steps that takes a second. */
 const SMALL = [

@@ -1,13 +1,14 @@
 import type { Environment } from "../../src/core/environment.ts";
 import type { RunEvent } from "../../src/core/event.ts";
-import type { Snapshot } from "../../src/core/snapshot.ts";
+import { EVENT_FORMAT } from "../../src/core/recorded_event.ts";
+import { type Snapshot, SNAPSHOT_FORMAT } from "../../src/core/snapshot.ts";
 import type { Stamp } from "../../src/codec/envelope_codec.ts";
 
 /**
- * A run made up by hand that has every type of event, each optional member with and without, and
- * every kind of number. It is in `format_1/` as bytes; change it and the bytes no longer match.
+ * A run made up by hand that has every type of event of format 1, each optional member with and
+ * without, and every kind of number. It is in `format_1/` as bytes; change it and they no longer match.
  */
-export const goldenEvents: readonly RunEvent[] = [
+const eventsOfFormat1: readonly RunEvent[] = [
   {
     type: "RunStarted",
     data: {
@@ -66,41 +67,69 @@ export const goldenEvents: readonly RunEvent[] = [
   { type: "RunCompleted", data: { step: 4 } },
 ];
 
+/** The golden events by format: each has what the one before has, and what it added. */
+export const goldenEventsOf: Readonly<Record<number, readonly RunEvent[]>> = {
+  1: eventsOfFormat1,
+  2: [
+    ...eventsOfFormat1.slice(0, -2),
+    {
+      type: "SnapshotFailed",
+      data: { step: 4, reason: "final", message: 'no space left at "\u{1f433}"' },
+    },
+    ...eventsOfFormat1.slice(-2),
+    { type: "SnapshotPruned", data: { step: 2, snapshot: digest("b") } },
+  ],
+};
+
+/** Those of today's format. */
+export const goldenEvents = goldenEventsOf[EVENT_FORMAT]!;
+
 /** The stamp of the event at `position`: a day apart, a session more after each RunResumed. */
-export function goldenStamp(position: number): Stamp {
-  const resumed = goldenEvents.slice(0, position + 1).filter(({ type }) => type === "RunResumed");
+export function goldenStamp(position: number, events = goldenEvents): Stamp {
+  const resumed = events.slice(0, position + 1).filter(({ type }) => type === "RunResumed");
   return {
     recordedAt: new Date(Date.UTC(2026, 0, 1 + position, 12, 30, 15, 123)).toISOString(),
     session: 1 + resumed.length,
   };
 }
 
-/** A snapshot of two groups whose floats JSON and arithmetic would lose: a NaN's payload, -0, subnormals. */
-export const goldenSnapshot: Snapshot = {
-  task: "golden",
-  step: 3,
-  cursor: { epoch: 2, index: 0 },
-  groups: {
-    model: new Map([
-      [
-        "h.0.weight",
-        {
-          dtype: "float32",
-          shape: [2, 3],
-          data: new Float32Array(
-            Uint32Array.of(0x3f800000, 0x80000000, 0x7fc12345, 0xff800000, 1, 0x7f7fffff).buffer,
-          ),
-        },
-      ],
-      ["h.0.bias", { dtype: "float32", shape: [3], data: Float32Array.of(0.5, -0.25, 1e-7) }],
-    ]),
-    optimizer: new Map([
-      ["counts", { dtype: "int32", shape: [2], data: Int32Array.of(-(2 ** 31), 7) }],
-      ["empty", { dtype: "float32", shape: [0, 4], data: new Float32Array(0) }],
-      ["scale", { dtype: "float32", shape: [], data: Float32Array.of(1024) }],
-    ]),
-  },
+/** The golden snapshots by format: in format 1 a snapshot did not know its history. */
+export const goldenSnapshotOf: Readonly<Record<number, Snapshot>> = {
+  1: snapshotOfFormat1(),
+  2: { ...snapshotOfFormat1(), history: digest("9") },
 };
+
+/** That of today's format. */
+export const goldenSnapshot = goldenSnapshotOf[SNAPSHOT_FORMAT]!;
+
+/** A snapshot of two groups whose floats JSON and arithmetic would lose: a NaN's payload, -0, subnormals. */
+function snapshotOfFormat1(): Snapshot {
+  return {
+    task: "golden",
+    step: 3,
+    cursor: { epoch: 2, index: 0 },
+    groups: {
+      model: new Map([
+        [
+          "h.0.weight",
+          {
+            dtype: "float32",
+            shape: [2, 3],
+            data: new Float32Array(
+              Uint32Array.of(0x3f800000, 0x80000000, 0x7fc12345, 0xff800000, 1, 0x7f7fffff).buffer,
+            ),
+          },
+        ],
+        ["h.0.bias", { dtype: "float32", shape: [3], data: Float32Array.of(0.5, -0.25, 1e-7) }],
+      ]),
+      optimizer: new Map([
+        ["counts", { dtype: "int32", shape: [2], data: Int32Array.of(-(2 ** 31), 7) }],
+        ["empty", { dtype: "float32", shape: [0, 4], data: new Float32Array(0) }],
+        ["scale", { dtype: "float32", shape: [], data: Float32Array.of(1024) }],
+      ]),
+    },
+  };
+}
 
 function step(
   step: number,

@@ -1,150 +1,87 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import canonicalize from "canonicalize";
 import fc from "fast-check";
 import * as E from "fp-ts/Either.js";
 import { canonicalJson, parseJson } from "../../src/codec/canonical_json.ts";
-import { decodeLine, encodeLine, seal, type Stamp } from "../../src/codec/envelope_codec.ts";
-import { decodeEvent, encodeEvent } from "../../src/codec/event_codec.ts";
-import type { RunConfig } from "../../src/core/config.ts";
-import type { Environment } from "../../src/core/environment.ts";
+import {
+  decodeLine,
+  encodeLine,
+  MAX_LINE,
+  seal,
+  sealLine,
+} from "../../src/codec/envelope_codec.ts";
+import { decodeEvent, encodeEvent, eventText } from "../../src/codec/event_codec.ts";
 import type { RunEvent } from "../../src/core/event.ts";
 import type { Json } from "../../src/core/json.ts";
 import { EVENT_FORMAT, type RecordedEvent } from "../../src/core/recorded_event.ts";
 import { goldenEvents, goldenStamp } from "../golden/golden_run.ts";
-
-/** Any well-formed text, and texts that mean something elsewhere. */
-const text = fc.oneof(
-  fc.constantFrom("", "NaN", "-0", "Infinity", "__proto__", "null", '"', "\\", "\u0000", "\u2028"),
-  fc.array(
-    fc.oneof(
-      fc.integer({ min: 0, max: 0x7f }),
-      fc.integer({ min: 0, max: 0xd7ff }),
-      fc.integer({ min: 0xe000, max: 0x10ffff }),
-    ),
-    { maxLength: 8 },
-  ).map((points) => String.fromCodePoint(...points)),
-);
-
-/** Any float, of 64 bits or of 32: NaN, infinities, both zeros and subnormals among them. */
-const float = fc.oneof(
-  fc.constantFrom(NaN, Infinity, -Infinity, 0, -0, 5e-324, -5e-324, 2 ** -149, 2 ** -1022),
-  fc.constantFrom(Number.MAX_VALUE, Math.fround(0.1), 0.1, 1e21, 1e-7, 2 ** 53 + 2),
-  fc.double(),
-  fc.float(),
-);
-
-const count = fc.oneof(fc.constantFrom(0, 1, 2 ** 53 - 1), fc.maxSafeNat());
-
-const digest = fc.string({
-  unit: fc.constantFrom(..."0123456789abcdef"),
-  minLength: 64,
-  maxLength: 64,
-});
-
-// What a setting holds is told by its JSON type, so a number that JSON does not have is left out.
-const setting = fc.oneof(text, fc.boolean(), float.filter((x) => isFinite(x) && !Object.is(x, -0)));
-// Names that JSON writes with an escape are left out: V8's JSON.parse can misread them
-// (https://github.com/nodejs/node/issues/63785).
-const settingName = text.filter((name) => !/^__proto__$|["\\]|\p{Cc}/u.test(name));
-const settings = fc.dictionary(settingName, setting, {
-  maxKeys: 4,
-  noNullPrototype: true,
-});
-
-const environment: fc.Arbitrary<Environment> = fc.record({
-  backend: text,
-  adapter: text,
-  tfjs: text,
-  runtime: text,
-  platform: text,
-});
-
-const config: fc.Arbitrary<RunConfig> = fc.record({
-  seed: count,
-  steps: fc.record({ max: count }),
-  batch: fc.record({ size: count, micro: count }),
-  optimizer: fc.record({
-    name: fc.constantFrom("sgd" as const, "adamw" as const),
-    learningRate: float,
-    weightDecay: float,
-    momentum: float,
-    beta1: float,
-    beta2: float,
-    epsilon: float,
-  }),
-  schedule: fc.record({
-    name: fc.constantFrom("constant", "cosine", "step", "warmupStableDecay"),
-    warmupSteps: count,
-    factor: float,
-    every: count,
-  }),
-  clip: fc.record({ norm: float }),
-  data: fc.tuple(settings, fc.boolean()).map(([own, shuffle]) => ({ ...own, shuffle })),
-  model: settings,
-  save: fc.record({ every: count }),
-  evaluate: fc.record({ every: count, batches: count }),
-});
-
-type DataOf = { readonly [E in RunEvent as E["type"]]: fc.Arbitrary<E["data"]> };
-
-/** What each type of event can hold. A new type of event breaks the build here. */
-const dataOf: DataOf = {
-  RunStarted: fc.record({
-    task: text,
-    config,
-    data: fc.record({ name: text, samples: count, digest }),
-    environment,
-    state: digest,
-  }),
-  StepTaken: fc.record({
-    step: count,
-    epoch: count,
-    index: count,
-    batch: digest,
-    loss: float,
-    gradNorm: float,
-    learningRate: float,
-  }),
-  EvaluationTaken: fc.record({ step: count, loss: float, samples: count }),
-  EpochCompleted: fc.record({ step: count, epoch: count }),
-  SnapshotTaken: fc.record({
-    step: count,
-    snapshot: digest,
-    state: digest,
-    reason: fc.constantFrom("scheduled", "final", "paused"),
-  }),
-  RunPaused: fc.record({ step: count, reason: fc.constantFrom("until", "signal") }),
-  RunResumed: fc.record({ step: count, environment }, { requiredKeys: ["step"] }),
-  RunCompleted: fc.record({ step: count }),
-  RunFailed: fc.record({ step: count, message: text }),
-};
-
-const events = Object.entries(dataOf).map(([type, data]) =>
-  (data as fc.Arbitrary<unknown>).map((data) => plain({ type, data }) as RunEvent)
-);
-const event: fc.Arbitrary<RunEvent> = fc.oneof(...events);
-
-const stamp: fc.Arbitrary<Stamp> = fc.record({
-  recordedAt: fc.date({
-    min: new Date("0001-01-01T00:00:00.000Z"),
-    max: new Date("9999-12-31T23:59:59.999Z"),
-    noInvalidDate: true,
-  }).map((date) => date.toISOString()),
-  session: fc.integer({ min: 1 }),
-});
-
-const chain: fc.Arbitrary<readonly RecordedEvent[]> = fc
-  .array(fc.tuple(event, stamp), { minLength: 1, maxLength: 6 })
-  .map((entries) => {
-    const recorded: RecordedEvent[] = [];
-    for (const [event, stamp] of entries) recorded.push(seal(recorded.at(-1), event, stamp));
-    return recorded;
-  });
+import { chain, event, eventsByType, float, stamp } from "../support/arbitrary_events.ts";
 
 Deno.test("decodeEvent() gives back every bit that encodeEvent() was given, through JSON text", () => {
-  for (const event of events) {
+  for (const event of eventsByType) {
     fc.assert(fc.property(event, (event) => {
       assert.deepEqual(throughText(encodeEvent(event)), E.right(event));
     }));
+  }
+});
+
+Deno.test("eventText() is the canonical JSON of what encodeEvent() gives", () => {
+  for (const event of eventsByType) {
+    fc.assert(fc.property(event, (event) => {
+      assert.equal(eventText(event), canonicalize(encodeEvent(event)));
+    }));
+  }
+});
+
+Deno.test("sealLine() writes the line that docs/format.md describes", () => {
+  fc.assert(fc.property(chain, event, stamp, (chain, event, stamp) => {
+    const previous = chain.at(-1)!;
+    const { recorded, line } = sealLine(previous, event, stamp);
+    const body = {
+      format: EVENT_FORMAT,
+      position: chain.length,
+      ...stamp,
+      previousDigest: previous.digest,
+      event: encodeEvent(event),
+    };
+    const digest = createHash("sha256").update(canonicalize(body)!).digest("hex");
+    assert.equal(line, canonicalize({ ...body, digest }));
+    assert.equal(encodeLine(recorded), line);
+    assert.deepEqual(recorded, { ...body, event, digest });
+  }));
+});
+
+Deno.test("sealLine() writes no line that decodeLine() would find too long", () => {
+  const failed = (length: number): RunEvent => ({
+    type: "RunFailed",
+    data: { step: 0, message: "x".repeat(length) },
+  });
+  const short = sealLine(undefined, failed(0), goldenStamp(0)).line.length;
+  const { line, recorded } = sealLine(undefined, failed(MAX_LINE - short), goldenStamp(0));
+  assert.equal(line.length, MAX_LINE);
+  assert.deepEqual(decodeLine(line, undefined), E.right(recorded));
+  assert.throws(() => sealLine(undefined, failed(MAX_LINE - short + 1), goldenStamp(0)), {
+    name: "RangeError",
+    message: /RunFailed: expected a line of at most 16777216 .* found 16777217/,
+  });
+});
+
+Deno.test("decodeLine() reads long lines as it reads short ones", () => {
+  const texts = ["x", '"', "\u{1f433}", "\n"].flatMap((part) =>
+    [1, 2 ** 14, 2 ** 16, 2 ** 17].map((times) => part.repeat(times))
+  );
+  for (const message of texts) {
+    const { line, recorded } = sealLine(
+      undefined,
+      { type: "RunFailed", data: { step: 0, message } },
+      goldenStamp(0),
+    );
+    assert.deepEqual(decodeLine(line, undefined), E.right(recorded));
+    const digest = `${recorded.digest.startsWith("0") ? 1 : 0}${recorded.digest.slice(1)}`;
+    const wrong = decodeLine(encodeLine({ ...recorded, digest }), undefined);
+    assert.ok(E.isLeft(wrong) && wrong.left.type === "Damaged");
+    assert.match(wrong.left.reason, /^expected digest/);
   }
 });
 
@@ -361,7 +298,7 @@ Deno.test("decodeLine() says what it expected and what it found", () => {
   const forged = encodeLine({ ...a, digest: "7".repeat(64) });
   assert.equal(reason(forged), `expected digest ${a.digest.slice(0, 12)}, found ${"7".repeat(12)}`);
   assert.match(reason(first!.slice(0, -1)), /^not JSON: /);
-  assert.match(reason(first!.replace('"format":1,', "")), /format/);
+  assert.match(reason(first!.replace(`"format":${EVENT_FORMAT},`, "")), /format/);
 });
 
 Deno.test("decodeLine() refuses the same envelope in any other form than the canonical one", () => {
@@ -547,10 +484,4 @@ const FLOATS = [
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null;
-}
-
-/** The value in objects with the usual prototype, as `decodeEvent` makes them. */
-function plain(value: unknown): unknown {
-  if (!isObject(value)) return value;
-  return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, plain(member)]));
 }

@@ -32,22 +32,29 @@ function record<A>(value: fc.Arbitrary<A>): fc.Arbitrary<Record<string, A>> {
   return fc.dictionary(name, value, { maxKeys: 4, noNullPrototype: true });
 }
 
-const manifest: fc.Arbitrary<SnapshotManifest> = fc.record({
-  format: fc.constant(SNAPSHOT_FORMAT),
+const members = {
   task: text,
   step: count,
   cursor: fc.record({ epoch: count, index: count }, { noNullPrototype: true }),
   state: digest,
   files: record(fc.record({ digest, bytes: count }, { noNullPrototype: true })),
   leaves: record(digest),
-}, { noNullPrototype: true });
+};
+
+const manifest: fc.Arbitrary<SnapshotManifest> = fc.oneof(
+  fc.record({ format: fc.constant(1), ...members }, { noNullPrototype: true }),
+  fc.record({ format: fc.constant(SNAPSHOT_FORMAT), ...members, history: digest }, {
+    noNullPrototype: true,
+  }),
+);
 
 const example: SnapshotManifest = {
-  format: 1,
+  format: 2,
   task: "moby",
   step: 50,
   cursor: { epoch: 1, index: 8 },
   state: "a".repeat(64),
+  history: "e".repeat(64),
   files: { model: { digest: "b".repeat(64), bytes: 80 } },
   leaves: { "model/w": "c".repeat(64) },
 };
@@ -70,7 +77,7 @@ Deno.test("encodeManifest() writes equal bytes for equal manifests, whatever ord
 Deno.test("encodeManifest() writes the canonical JSON that docs/format.md describes", () => {
   const expected = `{"cursor":{"epoch":1,"index":8},"files":{"model":{"bytes":80,"digest":"${
     "b".repeat(64)
-  }"}},"format":1,"leaves":{"model/w":"${"c".repeat(64)}"},"state":"${
+  }"}},"format":2,"history":"${"e".repeat(64)}","leaves":{"model/w":"${"c".repeat(64)}"},"state":"${
     "a".repeat(64)
   }","step":50,"task":"moby"}`;
   assert.equal(new TextDecoder().decode(encodeManifest(example)), expected);
@@ -86,6 +93,7 @@ Deno.test("any other manifest has other bytes, and so another id", () => {
     { ...example, cursor: { epoch: 0, index: 8 } },
     { ...example, cursor: { epoch: 1, index: 9 } },
     { ...example, state: digest },
+    { ...example, history: digest },
     { ...example, files: {} },
     { ...example, files: { model: { digest, bytes: 80 } } },
     { ...example, files: { model: { digest: "b".repeat(64), bytes: 81 } } },
@@ -101,6 +109,14 @@ Deno.test("decodeManifest() refuses a manifest without one of its members, and n
     if (last === "model" || last === "model/w") continue; // a file or leaf may well not be there
     refused(edited(path, (parent, name) => delete parent[name]), last);
   }
+});
+
+Deno.test("decodeManifest() reads a history in format 2 and none in format 1", () => {
+  const { history: _, ...older } = example;
+  assert.ok(E.isRight(decodeManifest(encodeManifest({ ...older, format: 1 }))));
+  refused({ ...example, format: 1 }, "history");
+  refused(older, "history");
+  for (const format of [0, -1, 1.5]) refused({ ...example, format }, "format");
 });
 
 Deno.test("decodeManifest() refuses a member that it does not know, and names it", () => {

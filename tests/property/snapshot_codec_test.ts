@@ -48,8 +48,9 @@ const snapshot: fc.Arbitrary<Snapshot> = fc.record({
   task: fc.string({ maxLength: 6 }),
   step: count,
   cursor: fc.record({ epoch: count, index: count }, { noNullPrototype: true }),
+  history: fc.constantFrom("0".repeat(64), "ef".repeat(32)),
   groups: fc.record({ model: group, optimizer: group }, { noNullPrototype: true }),
-});
+}, { requiredKeys: ["task", "step", "cursor", "groups"] });
 
 Deno.test("unpackSnapshot() gives back every bit that packSnapshot() was given", () => {
   fc.assert(fc.property(snapshot, (snapshot) => {
@@ -302,7 +303,7 @@ function tensorOf(dtype: DType, shape: readonly number[], words: readonly number
 }
 
 /** The snapshot with its tensors as bytes: NaNs compare by their bits. */
-function picture({ task, step, cursor, groups }: Snapshot): unknown {
+function picture({ task, step, cursor, history, groups }: Snapshot): unknown {
   const tensors = Object.entries(groups).map(([group, tensors]) => [
     group,
     Object.fromEntries(
@@ -312,7 +313,7 @@ function picture({ task, step, cursor, groups }: Snapshot): unknown {
       ]),
     ),
   ]);
-  return { task, step, cursor, groups: Object.fromEntries(tensors) };
+  return { task, step, cursor, history, groups: Object.fromEntries(tensors) };
 }
 
 function sha256(bytes: Uint8Array): string {

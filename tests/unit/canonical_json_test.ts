@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import canonicalize from "canonicalize";
 import * as E from "fp-ts/Either.js";
 import fc from "fast-check";
 import { canonicalJson, type JsonError, parseJson } from "../../src/codec/canonical_json.ts";
@@ -108,6 +109,26 @@ Deno.test("canonicalJson() refuses a value that contains itself", () => {
 Deno.test("canonicalJson() writes a value twice when it is held twice", () => {
   const shared = { a: 1 };
   assert.equal(canonicalJson([shared, shared]), '[{"a":1},{"a":1}]');
+});
+
+Deno.test("canonicalJson() writes what the reference implementation of RFC 8785 writes", () => {
+  const many = fc.dictionary(fc.string({ unit: "binary" }), fc.double(), { maxKeys: 40 });
+  const value = fc.oneof(fc.jsonValue({ maxDepth: 4, stringUnit: "binary" }), many)
+    .filter(isCarried);
+  fc.assert(
+    fc.property(value, (value) => {
+      assert.equal(canonicalJson(value as Json), canonicalize(value));
+    }),
+    { numRuns: 2000 },
+  );
+});
+
+Deno.test("canonicalJson() escapes what JSON escapes, and nothing else", () => {
+  for (let unit = 0; unit < 0x300; unit++) {
+    const text = `a${String.fromCharCode(unit)}b`;
+    assert.equal(canonicalJson(text), JSON.stringify(text));
+    assert.equal(canonicalJson({ [text]: 1 }), `{${JSON.stringify(text)}:1}`);
+  }
 });
 
 Deno.test("parseJson() reads back what canonicalJson() writes, and it is written the same again", () => {
@@ -240,7 +261,7 @@ function errorOf(result: E.Either<JsonError, Json>): JsonError {
 
 /** Whether canonical JSON takes the value: fast-check also makes -0, lone surrogates and __proto__. */
 function isCarried(value: unknown): boolean {
-  if (typeof value === "number") return !Object.is(value, -0);
+  if (typeof value === "number") return Number.isFinite(value) && !Object.is(value, -0);
   if (typeof value === "string") return value.isWellFormed() && value !== "__proto__";
   if (typeof value !== "object" || value === null) return true;
   return Object.entries(value).every((entry) => entry.every(isCarried));

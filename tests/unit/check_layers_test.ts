@@ -216,9 +216,18 @@ const RESTRICTIONS: readonly {
   },
   {
     claim: "Deno to the outer layers",
-    texts: ["Deno.cwd();", "f(...Deno.args);", "globalThis.Deno;", "const { cwd } = Deno;"],
+    texts: [
+      ...["Deno.cwd();", "f(...Deno.args);", "globalThis.Deno;", "const { cwd } = Deno;"],
+      "Deno.testing;",
+    ],
     wrongIn: ["src/core/a.ts", "src/ports/a.ts", "src/app/a.ts", "src/testing/a.ts"],
     rightIn: ["src/adapters/a.ts", "src/cli/a.ts", "src/web/a.ts"],
+  },
+  {
+    claim: "Deno.test to testing and the outer layers",
+    texts: ["Deno.test(name, check);", "globalThis.Deno\n  .test(name, check);"],
+    wrongIn: ["src/core/a.ts", "src/ports/a.ts", "src/app/a.ts"],
+    rightIn: ["src/testing/a.ts", "src/adapters/a.ts", "tests/unit/a_test.ts"],
   },
   {
     claim: "clocks and timers to the outer layers",

@@ -21,6 +21,13 @@ Deno.test("decide() grants each command in its statuses and in no other", () => 
     [{ type: "RecordStep", data: step(5) }, ["running"]],
     [{ type: "RecordEvaluation", data: { step: 4, loss: 1, samples: 2 } }, ["running"]],
     [{ type: "RecordSnapshot", data: snapshot(4) }, ["running"]],
+    [{ type: "RecordSnapshotFailure", data: failure(4) }, ["running"]],
+    [{ type: "PruneSnapshots", data: { snapshots: [] } }, [
+      "running",
+      "paused",
+      "failed",
+      "completed",
+    ]],
     [{ type: "PauseRun", data: { reason: "signal" } }, ["running"]],
     [resume(environment), ["running", "paused", "failed"]],
     [{ type: "CompleteRun" }, ["running"]],
@@ -101,6 +108,43 @@ Deno.test("decide() takes one snapshot of a step, and another of the next", () =
     granted({ type: "RecordSnapshot", data: snapshot(1) }, next),
     [{ type: "SnapshotTaken", data: snapshot(1) }],
   );
+});
+
+Deno.test("decide() records a snapshot's failure at the step that the run is at only", () => {
+  const state = { ...running, step: 2 };
+  assert.deepEqual(
+    granted({ type: "RecordSnapshotFailure", data: failure(2) }, state),
+    [{ type: "SnapshotFailed", data: failure(2) }],
+  );
+  for (const actual of [1, 3]) {
+    assert.deepEqual(
+      refused({ type: "RecordSnapshotFailure", data: failure(actual) }, state),
+      { type: "WrongStep", command: "RecordSnapshotFailure", expected: 2, actual },
+    );
+  }
+});
+
+Deno.test("decide() prunes snapshots that are kept, in the order in which they were taken", () => {
+  const taken = [0, 1, 2].map((step): RunEvent => ({
+    type: "SnapshotTaken",
+    data: snapshot(step),
+  }));
+  const state = taken.reduce(evolve, running);
+  const prune = (...steps: readonly number[]): RunCommand => ({
+    type: "PruneSnapshots",
+    data: { snapshots: steps.map((step) => snapshot(step).snapshot) },
+  });
+  const events = granted(prune(2, 7, 0, 2), state);
+  assert.deepEqual(
+    events,
+    [0, 2].map((step) => ({
+      type: "SnapshotPruned",
+      data: { step, snapshot: snapshot(step).snapshot },
+    })),
+  );
+  const pruned = events.reduce(evolve, state);
+  assert.deepEqual(pruned.snapshots.map(({ step }) => step), [1]);
+  assert.deepEqual(granted(prune(2, 7, 0, 2), pruned), [], "a second time");
 });
 
 Deno.test("decide() pauses and fails a run at the step it is at", () => {
@@ -197,6 +241,11 @@ Deno.test("whatever decide() grants, the history that it makes has no flaw", () 
       data: { step: at, loss: 1, samples: 1 },
     })),
     count.map((at): RunCommand => ({ type: "RecordSnapshot", data: snapshot(at) })),
+    count.map((at): RunCommand => ({ type: "RecordSnapshotFailure", data: failure(at) })),
+    fc.array(count, { maxLength: 3 }).map((steps): RunCommand => ({
+      type: "PruneSnapshots",
+      data: { snapshots: steps.map((step) => snapshot(step).snapshot) },
+    })),
     fc.constantFrom<RunCommand>(
       { type: "PauseRun", data: { reason: "signal" } },
       resume(environment),
@@ -243,6 +292,10 @@ function step(step: number): StepTaken["data"] {
 function snapshot(step: number) {
   const digest = String(step).repeat(64);
   return { step, snapshot: digest, state: digest, reason: "scheduled" } as const;
+}
+
+function failure(step: number) {
+  return { step, reason: "scheduled", message: "no space" } as const;
 }
 
 function deepFreeze<T>(value: T): T {

@@ -10,6 +10,7 @@ const started = goldenEvents[0] as Extract<RunEvent, { type: "RunStarted" }>;
 Deno.test("initialState is a run at step 0 of which nothing is known", () => {
   assert.deepEqual(initialState, {
     status: "absent",
+    version: 0,
     step: 0,
     cursor: { epoch: 0, index: 0 },
     snapshots: [],
@@ -21,6 +22,7 @@ Deno.test("evolve() takes task, config, data and environment from RunStarted, an
   assert.deepEqual(evolve(initialState, started), {
     ...initialState,
     status: "running",
+    version: 1,
     task,
     config,
     data,
@@ -32,6 +34,7 @@ Deno.test("evolve() moves to StepTaken's step, cursor and loss", () => {
   const before = evolve(initialState, started);
   assert.deepEqual(evolve(before, stepTaken(1, 0.5, { epoch: 3, index: 7 })), {
     ...before,
+    version: 2,
     step: 1,
     cursor: { epoch: 3, index: 7 },
     lastLoss: { step: 1, loss: 0.5 },
@@ -77,9 +80,19 @@ Deno.test("evolve() keeps the lowest evaluation loss apart from the training los
   assert.equal(state.step, 2);
 });
 
-Deno.test("evolve() changes nothing at the end of an epoch: StepTaken has moved the cursor", () => {
+Deno.test("evolve() only counts the end of an epoch: StepTaken has moved the cursor", () => {
   const state = after([stepTaken(1, 0.5)]);
-  assert.deepEqual(evolve(state, { type: "EpochCompleted", data: { step: 1, epoch: 0 } }), state);
+  const next = evolve(state, { type: "EpochCompleted", data: { step: 1, epoch: 0 } });
+  assert.deepEqual(next, { ...state, version: 3 });
+});
+
+Deno.test("evolve() counts every event: the version is the position of the next one", () => {
+  let state = initialState;
+  for (const [position, event] of goldenEvents.entries()) {
+    assert.equal(state.version, position);
+    state = evolve(state, event);
+  }
+  assert.equal(state.version, goldenEvents.length);
 });
 
 Deno.test("evolve() lists snapshots in the order taken, each with the cursor at its step", () => {
@@ -88,13 +101,63 @@ Deno.test("evolve() lists snapshots in the order taken, each with the cursor at 
   const { snapshots } = after([
     stepTaken(1, 0.5, { epoch: 0, index: 4 }),
     first,
-    stepTaken(2, 0.5, { epoch: 1, index: 2 }),
+    stepTaken(2, 0.25, { epoch: 1, index: 2 }),
     second,
   ]);
   assert.deepEqual(snapshots, [
-    { ...first.data, cursor: { epoch: 0, index: 4 } },
-    { ...second.data, cursor: { epoch: 1, index: 2 } },
+    { ...first.data, position: 2, cursor: { epoch: 0, index: 4 }, loss: 0.5 },
+    { ...second.data, position: 4, cursor: { epoch: 1, index: 2 }, loss: 0.25 },
   ]);
+});
+
+Deno.test("evolve() gives a snapshot the losses of its own step, and no others", () => {
+  const { snapshots } = after([
+    snapshotTaken(0, "scheduled"),
+    stepTaken(1, 0.5),
+    evaluated(1, NaN),
+    snapshotTaken(1, "scheduled"),
+    stepTaken(2, NaN),
+    snapshotTaken(2, "final"),
+    snapshotTaken(7, "final"),
+  ]);
+  const losses = snapshots.map(({ step, loss, evaluation }) => ({ step, loss, evaluation }));
+  assert.deepEqual(losses, [
+    { step: 0, loss: undefined, evaluation: undefined },
+    { step: 1, loss: 0.5, evaluation: NaN },
+    { step: 2, loss: NaN, evaluation: undefined },
+    { step: 7, loss: undefined, evaluation: undefined },
+  ]);
+  assert.deepEqual(Object.keys(snapshots[0]!).includes("loss"), false);
+});
+
+Deno.test("evolve() lists no snapshot that failed, and remembers the step of the last that did", () => {
+  const state = after([stepTaken(1, 0.5), snapshotFailed(1)]);
+  assert.deepEqual([state.snapshots, state.failedSnapshot], [[], 1]);
+  assert.equal([stepTaken(2, 0.5), snapshotFailed(2)].reduce(evolve, state).failedSnapshot, 2);
+});
+
+Deno.test("evolve() lists no snapshot that was pruned, and leaves the others as they are", () => {
+  const taken = [1, 2, 3].map((step) => snapshotTaken(step, "scheduled"));
+  const before = after(taken);
+  for (const { data: { step, snapshot } } of taken) {
+    const { snapshots } = evolve(before, { type: "SnapshotPruned", data: { step, snapshot } });
+    assert.deepEqual(snapshots, before.snapshots.filter((ref) => ref.step !== step));
+  }
+});
+
+Deno.test("evolve() prunes only the snapshot of the very step and digest", () => {
+  const before = after([snapshotTaken(1, "scheduled"), snapshotTaken(2, "scheduled")]);
+  for (const data of [{ step: 1, snapshot: digest(2) }, { step: 3, snapshot: digest(1) }]) {
+    const { snapshots } = evolve(before, { type: "SnapshotPruned", data });
+    assert.deepEqual(snapshots, before.snapshots);
+  }
+});
+
+Deno.test("evolve() lists a snapshot that was pruned and taken again once, where it was taken again", () => {
+  const taken = snapshotTaken(1, "scheduled");
+  const pruned: RunEvent = { type: "SnapshotPruned", data: { step: 1, snapshot: digest(1) } };
+  const { snapshots } = after([taken, pruned, taken]);
+  assert.deepEqual(snapshots.map(({ step, position }) => [step, position]), [[1, 3]]);
 });
 
 Deno.test("evolve() gives each event its status and leaves it to the others", () => {
@@ -107,9 +170,17 @@ Deno.test("evolve() gives each event its status and leaves it to the others", ()
   for (const status of ["absent", "running", "paused", "failed", "completed"] as const) {
     const state = { ...after([stepTaken(1, 0.5)]), status };
     for (const [event, expected] of cases) {
-      assert.deepEqual(evolve(state, event), { ...state, status: expected }, event.type);
+      const next = { ...state, version: 3, status: expected };
+      assert.deepEqual(evolve(state, event), next, event.type);
     }
-    for (const event of [stepTaken(2, 0.5), evaluated(1, 1), snapshotTaken(1, "final")]) {
+    const others = [
+      stepTaken(2, 0.5),
+      evaluated(1, 1),
+      snapshotTaken(1, "final"),
+      snapshotFailed(1),
+      { type: "SnapshotPruned", data: { step: 1, snapshot: digest(1) } } as const,
+    ];
+    for (const event of others) {
       assert.equal(evolve(state, event).status, status, event.type);
     }
   }
@@ -137,7 +208,9 @@ Deno.test("evolve() is total and pure: any events in any order, and no state is 
 });
 
 Deno.test("evolve() starts afresh at RunStarted, whatever came before", () => {
-  assert.deepEqual(evolve(goldenEvents.reduce(evolve, initialState), started), after([]));
+  const { version, ...state } = evolve(goldenEvents.reduce(evolve, initialState), started);
+  assert.deepEqual({ ...state, version: 1 }, after([]));
+  assert.equal(version, goldenEvents.length + 1);
 });
 
 /** The state after RunStarted and the given events. */
@@ -158,8 +231,16 @@ function evaluated(step: number, loss: number): RunEvent {
 }
 
 function snapshotTaken(step: number, reason: "scheduled" | "final") {
-  const data = { step, snapshot: String(step).repeat(64), state: "5".repeat(64), reason };
+  const data = { step, snapshot: digest(step), state: "5".repeat(64), reason };
   return { type: "SnapshotTaken", data } satisfies RunEvent;
+}
+
+function snapshotFailed(step: number): RunEvent {
+  return { type: "SnapshotFailed", data: { step, reason: "scheduled", message: "no space" } };
+}
+
+function digest(digit: number): string {
+  return String(digit).repeat(64);
 }
 
 function deepFreeze<T>(value: T): T {

@@ -31,8 +31,10 @@ Deno.test("historyFlaw() finds a step that is missing, doubled, or out of order"
 });
 
 Deno.test("historyFlaw() finds an event of another step than the run was at, of any type", () => {
-  const others = goldenEvents.filter(({ type }) => type !== "RunStarted" && type !== "StepTaken");
-  assert.equal(new Set(others.map(({ type }) => type)).size, 7);
+  const others = goldenEvents.filter(({ type }) =>
+    type !== "RunStarted" && type !== "StepTaken" && type !== "SnapshotPruned"
+  );
+  assert.equal(new Set(others.map(({ type }) => type)).size, 8);
   for (const event of others) {
     for (const found of [0, 2]) {
       const moved = { ...event, data: { ...event.data, step: found } } as RunEvent;
@@ -57,11 +59,34 @@ Deno.test("historyFlaw() finds a run that is complete before the last step of it
 
 Deno.test("historyFlaw() finds what happens after a run is complete", () => {
   const paused: RunEvent = { type: "RunPaused", data: { step: 4, reason: "until" } };
-  assert.equal(goldenEvents.at(-1)!.type, "RunCompleted");
-  assert.deepEqual(historyFlaw([...goldenEvents, paused]), {
-    position: goldenEvents.length,
-    reason: "expected nothing after RunCompleted, found RunPaused",
+  const last = goldenEvents.findIndex(({ type }) => type === "RunCompleted");
+  for (const events of [goldenEvents.slice(0, last + 1), goldenEvents]) {
+    assert.deepEqual(historyFlaw([...events, paused]), {
+      position: events.length,
+      reason: "expected nothing after RunCompleted, found RunPaused",
+    });
+  }
+});
+
+Deno.test("historyFlaw() finds none where snapshots are pruned later, at whatever step the run is", () => {
+  const events = [goldenEvents[0]!, goldenEvents[1]!, taken(1), goldenEvents[2]!, pruned(1)];
+  assert.equal(historyFlaw(events), undefined);
+  assert.equal(historyFlaw([...events, taken(2), pruned(2), taken(2), pruned(2)]), undefined);
+});
+
+Deno.test("historyFlaw() finds a snapshot that is pruned before it is taken, twice, or never taken", () => {
+  const reason = "expected SnapshotPruned of a snapshot that is kept";
+  const [started, step] = goldenEvents;
+  assert.deepEqual(historyFlaw([started!, step!, pruned(1), taken(1)]), { position: 2, reason });
+  assert.deepEqual(historyFlaw([started!, step!, taken(1), pruned(1), pruned(1)]), {
+    position: 4,
+    reason,
   });
+  assert.deepEqual(historyFlaw([started!, step!, taken(1), pruned(2)]), { position: 3, reason });
+  const { snapshot } = pruned(1).data as { readonly snapshot: string };
+  const elsewhere: RunEvent = { type: "SnapshotPruned", data: { step: 0, snapshot } };
+  assert.deepEqual(historyFlaw([started!, step!, taken(1), elsewhere]), { position: 3, reason });
+  assert.deepEqual(historyFlaw([pruned(1)]), { position: 0, reason: ONCE });
 });
 
 Deno.test("historyFlaw() finds any step that was taken out of a history or exchanged with another", () => {
@@ -76,6 +101,15 @@ Deno.test("historyFlaw() finds any step that was taken out of a history or excha
     assert.notEqual(historyFlaw(events), undefined);
   }));
 });
+
+function taken(step: number): RunEvent {
+  const snapshot = String(step).repeat(64);
+  return { type: "SnapshotTaken", data: { step, snapshot, state: snapshot, reason: "scheduled" } };
+}
+
+function pruned(step: number): RunEvent {
+  return { type: "SnapshotPruned", data: { step, snapshot: String(step).repeat(64) } };
+}
 
 function history(steps: readonly number[]): ReturnType<typeof historyFlaw> {
   const [started, taken] = goldenEvents;

@@ -76,8 +76,7 @@ Deno.test("runSummary() says what is known of a whole run", () => {
     bestLoss: 0.1,
     bestStep: 4,
     history: 4,
-    snapshots: [
-      { step: 2, id: "b".repeat(64) },
+    snapshots: [ // without that of step 2, which was pruned
       { step: 3, id: "d".repeat(64) },
       { step: 4, id: "f".repeat(64) },
     ],

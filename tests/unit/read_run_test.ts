@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
+import * as TE from "fp-ts/TaskEither.js";
 import { memoryStore } from "../../src/adapters/memory_store.ts";
 import { orThrow } from "../../src/app/or_throw.ts";
-import { readParams, readRun } from "../../src/app/read_run.ts";
+import { readParams, readRun, readState } from "../../src/app/read_run.ts";
 import { trainRun } from "../../src/app/train_run.ts";
+import { evolve, initialState } from "../../src/core/evolve.ts";
 import { defineTask } from "../../src/ports/task.ts";
 import { arraySource } from "../../src/adapters/array_source.ts";
 import * as tf from "foldlog/tf";
@@ -33,8 +35,42 @@ backendTest("cpu", "readParams() gives the parameters of the newest snapshot", a
   assert.ok(Math.abs(params.get("slope")!.data[0]! - 2) < 0.1, String(params.get("slope")!.data));
 });
 
-backendTest("cpu", "readParams() and readRun() of a run that is not there say so", async () => {
+backendTest("cpu", "readState() gives the state that readRun() folds", async (device) => {
   const store = memoryStore();
+  for (const until of [0, 7, 60]) {
+    await orThrow(trainRun({ store, device }, "a", task, { until }));
+    const state = await orThrow(readState(store, "a"));
+    assert.deepEqual(state, (await orThrow(readRun(store, "a"))).state);
+    assert.equal(state.step, until);
+  }
+});
+
+backendTest("cpu", "readState() goes on from the state that the log kept", async (device) => {
+  const store = memoryStore();
+  await orThrow(trainRun({ store, device }, "a", task));
+  const { events, state } = await orThrow(readRun(store, "a"));
+  for (const count of [1, 30, events.length]) {
+    const base = events.slice(0, count).reduce(
+      (folded, { event }) => evolve(folded, event),
+      initialState,
+    );
+    const recent = { base, events: events.slice(count) };
+    const log = { ...store.log, recent: () => TE.right(recent) };
+    assert.deepEqual(await orThrow(readState({ ...store, log }, "a")), state);
+  }
+});
+
+backendTest("cpu", "readParams() of a run without a snapshot says so", async (device) => {
+  const store = memoryStore();
+  await orThrow(trainRun({ store, device }, "a", task, { until: 0 }));
+  const events = (await orThrow(readRun(store, "a"))).events.slice(0, 1);
+  const log = { ...store.log, recent: () => TE.right({ base: initialState, events }) };
+  await assert.rejects(orThrow(readParams({ ...store, log }, "a")), /missing: expected .*run "a"/);
+});
+
+backendTest("cpu", "reading a run that is not there says so", async () => {
+  const store = memoryStore();
+  await assert.rejects(orThrow(readState(store, "nobody")), /There is no run "nobody"/);
   await assert.rejects(orThrow(readRun(store, "nobody")), /There is no run "nobody"/);
   await assert.rejects(orThrow(readParams(store, "nobody")), /There is no run "nobody"/);
 });

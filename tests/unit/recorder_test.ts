@@ -10,6 +10,7 @@ import {
   type RunError,
   type RunEvent,
 } from "foldlog";
+import { historyDigest, NO_HISTORY } from "../../src/codec/history_digest.ts";
 import { type Recorder, recorderFrom, type RecorderStart } from "../../src/app/recorder.ts";
 
 const environment: Environment = {
@@ -74,6 +75,24 @@ Deno.test("record() passes over the marks of an interruption, but not over what 
   assert.equal(recorder.state().status, "paused");
 });
 
+Deno.test("history() is the digest of what was computed, compared or appended", async () => {
+  const events = [started, stepTaken(1), stepTaken(2)];
+  const whole = events.reduce(historyDigest, NO_HISTORY);
+  for (const pending of [[], events.slice(1, 2), events.slice(1)]) {
+    const { recorder } = recording({ pending });
+    await recorder.record(recordStep(1));
+    await recorder.record(recordStep(2));
+    assert.equal(recorder.history(), whole);
+  }
+  const data = { step: 2, snapshot: digest("c"), state: digest("d"), reason: "scheduled" } as const;
+  const { recorder } = recording({ pending: events.slice(1) });
+  await recorder.record(recordStep(1));
+  await recorder.record(recordStep(2));
+  await recorder.record({ type: "RecordSnapshot", data });
+  await recorder.record({ type: "PauseRun", data: { reason: "until" } });
+  assert.equal(recorder.history(), whole);
+});
+
 Deno.test("record() names the members that differ, and appends nothing", async () => {
   const { recorder, log } = recording({ pending: [stepTaken(1, 0, NaN)], onHead: resume });
   const error = await failureOf(recorder, recordStep(1, 0, -0));
@@ -103,7 +122,7 @@ Deno.test("record() tells another type of event from another value", async () =>
 
 Deno.test("record() without a log to append to leaves out what the log does not have", async () => {
   const state = evolve(initialState, started);
-  const recorder = recorderFrom({ state, pending: [stepTaken(1, 1)] });
+  const recorder = recorderFrom({ state, history: NO_HISTORY, pending: [stepTaken(1, 1)] });
   assert.equal(recorder.ended(), false);
   await recorder.record(recordStep(1, 1));
   assert.deepEqual([recorder.compared(), recorder.next()], [1, undefined]);
@@ -112,13 +131,14 @@ Deno.test("record() without a log to append to leaves out what the log does not 
 
 /** A recorder at step 0, and the events that it appended. */
 function recording(start: Pick<RecorderStart, "pending" | "onHead">) {
-  const log: RunEvent[] = [];
-  const append = (events: readonly RunEvent[]) => {
-    log.push(...events);
-    return Promise.resolve();
+  const appended: RunEvent[] = [];
+  const log = {
+    append: (events: readonly RunEvent[]) => Promise.resolve(void appended.push(...events)),
+    flush: () => Promise.resolve(),
   };
   const state = evolve(initialState, started);
-  return { recorder: recorderFrom({ state, append, ...start }), log };
+  const history = historyDigest(NO_HISTORY, started);
+  return { recorder: recorderFrom({ state, history, log, ...start }), log: appended };
 }
 
 async function failureOf(recorder: Recorder, command: RunCommand): Promise<RunError> {

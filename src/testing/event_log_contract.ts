@@ -1,15 +1,16 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import * as E from "fp-ts/Either.js";
-import type { TaskEither } from "fp-ts/TaskEither.js";
-import { describeLogError } from "../../src/app/describe_error.ts";
-import { GENESIS } from "../../src/codec/envelope_codec.ts";
-import { defaultConfig } from "../../src/core/config.ts";
-import type { RunEvent } from "../../src/core/event.ts";
-import type { RecordedEvent } from "../../src/core/recorded_event.ts";
-import type { RunId } from "../../src/core/run_id.ts";
-import type { Clock } from "../../src/ports/clock.ts";
-import type { EventLog, LogError } from "../../src/ports/event_log.ts";
+import { foldOf } from "../app/read_run.ts";
+import { GENESIS } from "../codec/envelope_codec.ts";
+import type { RunEvent } from "../core/event.ts";
+import { initialState } from "../core/evolve.ts";
+import type { RecordedEvent } from "../core/recorded_event.ts";
+import type { Clock } from "../ports/clock.ts";
+import type { EventLog, LogContents, LogError } from "../ports/event_log.ts";
+import { eventsOf, left, record, right, versionOf } from "./log_answers.ts";
+import { everyEvent, snapshotTaken, started, stepTaken } from "./sample_events.ts";
+import { type SetClock, setClock } from "./set_clock.ts";
 
 /** An event log that is empty at first. */
 export interface LogFixture extends AsyncDisposable {
@@ -21,7 +22,25 @@ export interface LogFixture extends AsyncDisposable {
 /** Makes a fresh log that takes its times from `clock`. */
 export type MakeLog = (clock: Clock) => Promise<LogFixture>;
 
-/** Registers what every event log must do, as tests of the adapter `name`. */
+/**
+ * Registers what every event log must do, as tests of the adapter `name`: an adapter that passes can
+ * stand in for those that foldlog has. `make` is called anew for each test.
+ *
+ * @example
+ * ```ts ignore
+ * import { eventLogContract } from "foldlog/testing";
+ * import { myEventLog } from "./my_event_log.ts";
+ *
+ * eventLogContract("myEventLog()", async (clock) => {
+ *   const place = await Deno.makeTempDir();
+ *   return {
+ *     log: myEventLog(place, clock),
+ *     reopen: () => myEventLog(place, clock),
+ *     [Symbol.asyncDispose]: () => Deno.remove(place, { recursive: true }),
+ *   };
+ * });
+ * ```
+ */
 export function eventLogContract(name: string, make: MakeLog): void {
   function claim(text: string, check: (fixture: LogFixture, clock: SetClock) => Promise<void>) {
     Deno.test(`${name}: ${text}`, async () => {
@@ -34,9 +53,7 @@ export function eventLogContract(name: string, make: MakeLog): void {
   claim("append() resolves with the envelopes that read() then gives", async ({ log }) => {
     const appended = await record(log, "a", [started, stepTaken(1)]);
     assert.deepEqual(appended.map(({ event }) => event), [started, stepTaken(1)]);
-    const { events, torn } = await right(log.read("a"));
-    assert.deepEqual(events, appended);
-    assert.equal(torn, undefined);
+    assert.deepEqual(await right(log.read("a")), { base: initialState, events: appended });
   });
 
   claim("positions count from 0 and each envelope names the one before", async ({ log }) => {
@@ -123,9 +140,10 @@ export function eventLogContract(name: string, make: MakeLog): void {
   claim("after close() a run can be opened again and shows what it held", async ({ log }) => {
     const appended = await record(log, "a", [started, stepTaken(1)]);
     const writer = await right(log.open("a"));
-    assert.deepEqual(writer.contents, { events: appended });
+    assertEndOf(writer.contents, appended);
+    const before = structuredClone(writer.contents);
     await right(writer.append([stepTaken(2)], 2));
-    assert.deepEqual(writer.contents.events, appended, "contents are those at open()");
+    assert.deepEqual(writer.contents, before, "contents are those at open()");
     await right(writer.close());
     assert.deepEqual(await eventsOf(log, "a"), [started, stepTaken(1), stepTaken(2)]);
   });
@@ -152,8 +170,12 @@ export function eventLogContract(name: string, make: MakeLog): void {
     await right(second.close());
   });
 
-  claim("read() of an unknown run is empty and makes no run", async ({ log }) => {
-    assert.deepEqual(await right(log.read("nobody")), { events: [] });
+  claim("an unknown run is empty, and asking for it makes no run", async ({ log }) => {
+    const nothing = { base: initialState, events: [] };
+    assert.deepEqual(await right(log.read("nobody")), nothing);
+    assert.deepEqual(await right(log.recent("nobody")), nothing);
+    assert.deepEqual(await right(log.checkDerived("nobody")), []);
+    assert.deepEqual(await right(log.rebuildDerived("nobody")), []);
     assert.deepEqual(await right(log.runs()), []);
   });
 
@@ -275,114 +297,146 @@ export function eventLogContract(name: string, make: MakeLog): void {
     const reopen = fixture.reopen ?? (() => fixture.log);
     const appended = await record(fixture.log, "a", everyEvent);
     assert.deepEqual(await right(reopen().runs()), ["a"]);
-    assert.deepEqual(await right(reopen().read("a")), { events: appended });
+    const whole = { base: initialState, events: appended };
+    assert.deepEqual(await right(reopen().read("a")), whole);
     const writer = await right(reopen().open("a"));
-    assert.deepEqual(writer.contents, { events: appended });
+    assertEndOf(writer.contents, appended);
+    await right(writer.close());
+  });
+
+  claim("recent() gives the end of the history, on the state before it", async (fixture) => {
+    const log = fixture.reopen?.() ?? fixture.log;
+    const snapshots = [2, 5].flatMap((step) => [stepTaken(step), snapshotTaken(step)]);
+    const runs = {
+      none: [started, stepTaken(1)],
+      some: [started, stepTaken(1, NaN), ...snapshots, stepTaken(6, -0)],
+      last: [started, stepTaken(1, Infinity), ...snapshots],
+      every: everyEvent,
+    };
+    for (const [run, events] of Object.entries(runs)) {
+      const appended = [];
+      for (const event of events) appended.push(...await record(fixture.log, run, [event]));
+      assert.deepEqual((await right(log.read(run))).events, appended);
+      assertEndOf(await right(log.recent(run)), appended);
+      const writer = await right(log.open(run));
+      assertEndOf(writer.contents, appended);
+      await right(writer.close());
+      assert.deepEqual(await right(log.checkDerived(run)), []);
+      assert.deepEqual(await right(log.rebuildDerived(run)), []);
+      assertEndOf(await right(log.recent(run)), appended);
+    }
+  });
+
+  claim(
+    "archived() gives what the archived runs hold, none of those that are left",
+    async ({ log }) => {
+      assert.deepEqual(await right(log.archived()), []);
+      const first = await record(log, "a", [started, stepTaken(1), snapshotTaken(1), stepTaken(2)]);
+      await right(log.archive("a"));
+      const second = await record(log, "a", [started]);
+      await right(log.archive("a"));
+      await record(log, "a", [started, stepTaken(1)]);
+      const archived = [...await right(log.archived())].sort((a, b) => versionOf(b) - versionOf(a));
+      assert.equal(archived.length, 2);
+      assertEndOf(archived[0]!, first);
+      assertEndOf(archived[1]!, second);
+    },
+  );
+
+  claim("appends may overlap: the log has them in the order of the calls", async ({ log }) => {
+    const writer = await right(log.open("a"));
+    const appends = [writer.append([started], 0)()];
+    for (let step = 1; step <= 99; step += 2) {
+      appends.push(writer.append([stepTaken(step), stepTaken(step + 1)], step)());
+    }
+    const appended = (await Promise.all(appends)).flatMap(rightOf);
+    await right(writer.close());
+    const steps = Array.from({ length: 100 }, (_, index) => stepTaken(index + 1));
+    assert.deepEqual(appended.map(({ event }) => event), [started, ...steps]);
+    assert.deepEqual((await right(log.read("a"))).events, appended);
+  });
+
+  claim(
+    "expectedVersion counts what is under way; a conflict stops nothing else",
+    async ({ log }) => {
+      const writer = await right(log.open("a"));
+      const before = writer.append([started, stepTaken(1)], 0)();
+      const conflict = writer.append([stepTaken(2)], 0)();
+      const after = writer.append([stepTaken(2, 5)], 2)();
+      assert.deepEqual(
+        await conflict,
+        E.left({ type: "VersionConflict", run: "a", expected: 0, actual: 2 }),
+      );
+      const appended = [...rightOf(await before), ...rightOf(await after)];
+      appended.push(...await right(writer.append([stepTaken(3)], 3)));
+      await right(writer.close());
+      assert.deepEqual(await eventsOf(log, "a"), [
+        ...[started, stepTaken(1), stepTaken(2, 5), stepTaken(3)],
+      ]);
+      assert.deepEqual((await right(log.read("a"))).events, appended);
+    },
+  );
+
+  claim("an append that nobody has run appends nothing", async ({ log }) => {
+    const writer = await right(log.open("a"));
+    writer.append([started], 0);
+    writer.close();
+    await right(writer.append([started, stepTaken(1)], 0));
+    await right(writer.close());
+    assert.deepEqual(await eventsOf(log, "a"), [started, stepTaken(1)]);
+  });
+
+  claim("flush() makes durable what was appended before it", async (fixture) => {
+    const writer = await right(fixture.log.open("a"));
+    await right(writer.flush());
+    const appends = [writer.append([started], 0)(), writer.append([stepTaken(1)], 1)()];
+    await right(writer.flush());
+    const log = fixture.reopen?.() ?? fixture.log;
+    assert.deepEqual(await eventsOf(log, "a"), [started, stepTaken(1)]);
+    for (const result of await Promise.all(appends)) rightOf(result);
+    await right(writer.append([stepTaken(2)], 2));
+    await right(writer.flush());
+    await right(writer.close());
+    await right(writer.flush());
+    assert.deepEqual(await eventsOf(log, "a"), [started, stepTaken(1), stepTaken(2)]);
+  });
+
+  claim("close() makes durable what was appended, and accepts nothing more", async ({ log }) => {
+    const writer = await right(log.open("a"));
+    const appended = writer.append([started, stepTaken(1)], 0)();
+    const closed = writer.close()();
+    await refused(() => writer.append([stepTaken(2)], 2)());
+    assert.deepEqual(await closed, E.right(undefined));
+    rightOf(await appended);
+    assert.deepEqual(await eventsOf(log, "a"), [started, stepTaken(1)]);
+    await record(log, "a", [stepTaken(2)]);
+  });
+
+  claim("a writer says when appends become durable", async ({ log }) => {
+    const writer = await right(log.open("a"));
+    const { durability } = writer;
+    assert.ok(
+      durability.type === "every-step" ||
+        (durability.type === "every-ms" && durability.milliseconds > 0),
+    );
     await right(writer.close());
   });
 }
 
-/** A clock that shows what it is set to. */
-export interface SetClock extends Clock {
-  time: string;
+/** What `recent` gives is the end of the history, and the fold of what comes before. */
+function assertEndOf(contents: LogContents, whole: readonly RecordedEvent[]): void {
+  const { base, events } = contents;
+  assert.equal(versionOf(contents), whole.length);
+  assert.deepEqual(events, whole.slice(base.version));
+  const before = whole.slice(0, base.version);
+  assert.deepEqual(base, foldOf({ base: initialState, events: before }));
+  const snapshot = whole.findLastIndex(({ event }) => event.type === "SnapshotTaken");
+  assert.ok(events.length >= whole.length - snapshot - 1, "all that follows the last snapshot");
 }
 
-/** A clock that stands still until it is set. */
-export function setClock(time = "2026-07-01T12:00:00.000Z"): SetClock {
-  return {
-    time,
-    now() {
-      return this.time;
-    },
-  };
-}
-
-const DIGEST = "ab".repeat(32);
-
-const environment = {
-  backend: "cpu",
-  adapter: "JavaScript",
-  tfjs: "4.22.0",
-  runtime: "deno",
-  platform: "x86_64-linux",
-};
-
-/** The event that begins a run. */
-export const started: RunEvent = {
-  type: "RunStarted",
-  data: {
-    task: "line",
-    config: defaultConfig,
-    data: { name: "xs", samples: 4, digest: DIGEST },
-    environment,
-    state: DIGEST,
-  },
-};
-
-/** A step whose floats are `value` and what follows from it. */
-export function stepTaken(step: number, value = step / 3): RunEvent {
-  return {
-    type: "StepTaken",
-    data: {
-      step,
-      epoch: 0,
-      index: step,
-      batch: DIGEST,
-      loss: value,
-      gradNorm: -value,
-      learningRate: value / 7,
-    },
-  };
-}
-
-/** An event of each type, and of each form that it has. */
-export const everyEvent: readonly RunEvent[] = [
-  started,
-  stepTaken(1),
-  { type: "EvaluationTaken", data: { step: 1, loss: 0.1, samples: 16 } },
-  { type: "EpochCompleted", data: { step: 1, epoch: 0 } },
-  {
-    type: "SnapshotTaken",
-    data: { step: 1, snapshot: DIGEST, state: DIGEST, reason: "scheduled" },
-  },
-  { type: "RunPaused", data: { step: 1, reason: "signal" } },
-  { type: "RunResumed", data: { step: 1 } },
-  { type: "RunPaused", data: { step: 1, reason: "until" } },
-  { type: "RunResumed", data: { step: 1, environment } },
-  { type: "RunFailed", data: { step: 1, message: "out of paper" } },
-  { type: "RunResumed", data: { step: 1 } },
-  { type: "RunCompleted", data: { step: 1 } },
-];
-
-/** Appends events to a run by a writer of its own. */
-export async function record(
-  log: EventLog,
-  run: RunId,
-  events: readonly RunEvent[],
-): Promise<readonly RecordedEvent[]> {
-  const writer = await right(log.open(run));
-  const appended = await right(writer.append(events, writer.contents.events.length));
-  await right(writer.close());
-  return appended;
-}
-
-/** The events that a log has of a run. */
-export async function eventsOf(log: EventLog, run: RunId): Promise<readonly RunEvent[]> {
-  return (await right(log.read(run))).events.map(({ event }) => event);
-}
-
-/** The answer; throws for an error. */
-export async function right<A>(work: TaskEither<LogError, A>): Promise<A> {
-  const result = await work();
+function rightOf<A>(result: E.Either<LogError, A>): A {
   if (E.isRight(result)) return result.right;
-  throw new Error(`Expected an answer, found an error: ${describeLogError(result.left)}`);
-}
-
-/** The error; throws for an answer. */
-export async function left(work: TaskEither<LogError, unknown>): Promise<LogError> {
-  const result = await work();
-  if (E.isLeft(result)) return result.left;
-  throw new Error(`Expected an error, found an answer: ${JSON.stringify(result.right)}`);
+  return assert.fail(JSON.stringify(result.left));
 }
 
 /** Passes where work gives an error or throws one. */

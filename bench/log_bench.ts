@@ -1,0 +1,243 @@
+import { DatabaseSync } from "node:sqlite";
+import * as E from "fp-ts/Either.js";
+import type { TaskEither } from "fp-ts/TaskEither.js";
+import { fileEventLog } from "../src/adapters/file_event_log.ts";
+import { defaultConfig } from "../src/core/config.ts";
+import { type Durability, everyStep } from "../src/core/durability.ts";
+import type { RunEvent } from "../src/core/event.ts";
+import { evolve, initialState } from "../src/core/evolve.ts";
+import type { LogError, LogWriter } from "../src/ports/event_log.ts";
+import { median, type Row } from "./row.ts";
+
+const ROUNDS = 7;
+const DURABLE_APPENDS = 500;
+const GROUPED_APPENDS = 100_000;
+const UNDER_WAY = 10_000;
+const TRANSACTION = 1000;
+const SNAPSHOT_EVERY = 1000;
+const OPENED = [1e3, 1e5, 1e6];
+
+const DIGEST = "ab".repeat(32);
+
+const everyMs: Durability = { type: "every-ms", milliseconds: 5 };
+
+/** What the log costs: appending, opening runs of any length, reading and folding all of it. */
+export async function logBench(): Promise<readonly Row[]> {
+  const root = await Deno.makeTempDir();
+  try {
+    const lines = await linesOf(root, DURABLE_APPENDS);
+    return [
+      ...await everyStepRows(root, lines),
+      ...await groupRows(root, lines),
+      ...await lengthRows(root),
+    ];
+  } finally {
+    await Deno.remove(root, { recursive: true });
+  }
+}
+
+/** Each event durable before the next, against the least that this can cost, and against a database. */
+async function everyStepRows(root: string, lines: readonly Uint8Array[]): Promise<readonly Row[]> {
+  const rates = { log: [] as number[], bare: [] as number[], sqlite: [] as number[] };
+  for (let round = 0; round < ROUNDS; round++) { // in turns: the disk is not as fast at all times
+    rates.log.push(await rateOfLog(root, `step-${round}`, everyStep, lines.length, 1));
+    rates.bare.push(rateOfBareAppends(`${root}/bare-${round}`, lines));
+    rates.sqlite.push(rateOfSqlite(`${root}/step-${round}.db`, lines, 1));
+  }
+  const row = rateRow("append, every step durable", median(rates.log));
+  return [
+    row("a bare append and fdatasync of the same bytes", median(rates.bare)),
+    row("node:sqlite, WAL, synchronous FULL", median(rates.sqlite)),
+  ];
+}
+
+/** Many appends under way at once, made durable together. */
+async function groupRows(root: string, lines: readonly Uint8Array[]): Promise<readonly Row[]> {
+  const rates = { log: [] as number[], sqlite: [] as number[] };
+  const many = Array.from({ length: GROUPED_APPENDS }, (_, at) => lines[at % lines.length]!);
+  for (let round = 0; round < 3; round++) {
+    rates.log.push(await rateOfLog(root, `group-${round}`, everyMs, GROUPED_APPENDS, UNDER_WAY));
+    rates.sqlite.push(rateOfSqlite(`${root}/group-${round}.db`, many, TRANSACTION));
+  }
+  const row = rateRow("append, group commit", median(rates.log));
+  return [row(`node:sqlite, WAL, FULL, ${TRANSACTION} in a transaction`, median(rates.sqlite))];
+}
+
+/** How the time to open a run depends on its length, and how fast all of it is read and folded. */
+async function lengthRows(root: string): Promise<readonly Row[]> {
+  const log = fileEventLog(root, { durability: everyMs });
+  const times: number[] = [];
+  for (const length of OPENED) {
+    const writer = await get(log.open(`length-${length}`));
+    await appendAll(writer, 0, length, UNDER_WAY);
+    await get(writer.close());
+    const opens: number[] = [];
+    for (let round = 0; round < ROUNDS; round++) {
+      opens.push((await timed(() => get(log.recent(`length-${length}`)))).milliseconds);
+    }
+    times.push(median(opens));
+  }
+  const opens = times.map((time, at): Row => ({
+    subject: "log",
+    case: `open a run of ${OPENED[at]} events`,
+    backend: "",
+    value: time,
+    unit: "ms",
+    peer: `a run of ${OPENED[0]} events`,
+    ratio: time / times[0]!,
+    better: "lower",
+  }));
+  const middle = OPENED[1]!;
+  const read = await timed(() => get(log.read(`length-${middle}`)));
+  const events = read.result.events.map(({ event }) => event);
+  const folding = await timed(() => Promise.resolve(events.reduce(evolve, initialState)));
+  const readRate = 1000 * middle / read.milliseconds;
+  const foldRate = 1000 * middle / folding.milliseconds;
+  const bareRate = await rateOfParsing(`${root}/length-${middle}/log`);
+  return [
+    ...opens,
+    rateRow("read and check all", readRate)("JSON.parse of the same lines", bareRate),
+    rateRow("fold", foldRate)("reading and checking", readRate),
+  ];
+}
+
+function rateRow(name: string, rate: number): (peer: string, peerRate: number) => Row {
+  return (peer, peerRate) => ({
+    subject: "log",
+    case: name,
+    backend: "",
+    value: rate,
+    unit: "events/s",
+    peer,
+    ratio: rate / peerRate,
+    better: "higher",
+  });
+}
+
+/** Events a second that are appended and durable, the opening of the run aside. */
+async function rateOfLog(
+  root: string,
+  run: string,
+  durability: Durability,
+  count: number,
+  underWay: number,
+): Promise<number> {
+  const writer = await get(fileEventLog(root, { durability }).open(run));
+  await appendAll(writer, 0, 1, 1);
+  const { milliseconds } = await timed(() => appendAll(writer, 1, count, underWay));
+  await get(writer.close());
+  return 1000 * (count - 1) / milliseconds;
+}
+
+/** Appends events, each by an append of its own, at most so many under way at a time. */
+async function appendAll(
+  writer: LogWriter,
+  from: number,
+  to: number,
+  underWay: number,
+): Promise<void> {
+  const pending: Promise<void>[] = [];
+  for (let version = from; version < to; version++) {
+    pending.push(
+      writer.append([eventAt(version)], version)().then((result) => void orThrow(result)),
+    );
+    if (pending.length < underWay) continue;
+    await Promise.all(pending.splice(0, Math.ceil(underWay / 2)));
+  }
+  await get(writer.flush());
+  await Promise.all(pending);
+}
+
+function rateOfBareAppends(path: string, lines: readonly Uint8Array[]): number {
+  using file = Deno.openSync(path, { create: true, append: true });
+  const start = performance.now();
+  for (const line of lines) {
+    file.writeSync(line);
+    file.syncDataSync();
+  }
+  return 1000 * lines.length / (performance.now() - start);
+}
+
+function rateOfSqlite(path: string, lines: readonly Uint8Array[], transaction: number): number {
+  const database = new DatabaseSync(path);
+  database.exec("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL");
+  database.exec("CREATE TABLE log (position INTEGER PRIMARY KEY, line BLOB NOT NULL)");
+  const insert = database.prepare("INSERT INTO log VALUES (?, ?)");
+  const start = performance.now();
+  for (let position = 0; position < lines.length; position++) {
+    if (position % transaction === 0) database.exec("BEGIN");
+    insert.run(position, lines[position]!);
+    if (position % transaction === transaction - 1) database.exec("COMMIT");
+  }
+  const milliseconds = performance.now() - start;
+  database.close();
+  return 1000 * lines.length / milliseconds;
+}
+
+/** Events a second where the lines are parsed and nothing is checked. */
+async function rateOfParsing(directory: string): Promise<number> {
+  const { milliseconds, result } = await timed(async () => {
+    let count = 0;
+    for await (const { name } of Deno.readDir(directory)) {
+      const text = await Deno.readTextFile(`${directory}/${name}`);
+      for (const line of text.split("\n").slice(0, -1)) count += JSON.parse(line) === null ? 0 : 1;
+    }
+    return count;
+  });
+  return 1000 * result / milliseconds;
+}
+
+/** The lines of a run of so many events, as the log writes them. */
+async function linesOf(root: string, count: number): Promise<readonly Uint8Array[]> {
+  const writer = await get(fileEventLog(root, { durability: everyMs }).open("lines"));
+  await appendAll(writer, 0, count, count);
+  await get(writer.close());
+  const text = await Deno.readTextFile(`${root}/lines/log/00000000.jsonl`);
+  return text.split("\n").slice(0, -1).map((line) => new TextEncoder().encode(`${line}\n`));
+}
+
+/** The event at a position of the benchmark's runs: steps, and now and then a snapshot. */
+function eventAt(position: number): RunEvent {
+  if (position === 0) {
+    return {
+      type: "RunStarted",
+      data: {
+        task: "bench",
+        config: defaultConfig,
+        data: { name: "none", samples: 4, digest: DIGEST },
+        environment: { backend: "", adapter: "", tfjs: "", runtime: "", platform: "" },
+        state: DIGEST,
+      },
+    };
+  }
+  const snapshots = Math.floor(position / SNAPSHOT_EVERY);
+  const step = position - snapshots;
+  if (position % SNAPSHOT_EVERY === 0) {
+    const data = { step, snapshot: DIGEST, state: DIGEST, reason: "scheduled" } as const;
+    return { type: "SnapshotTaken", data };
+  }
+  const loss = Math.fround(Math.sin(step));
+  const gradNorm = Math.fround(Math.cos(step));
+  const data = { step, epoch: 0, index: step, batch: DIGEST, loss, gradNorm };
+  return { type: "StepTaken", data: { ...data, learningRate: 1e-3 / step } };
+}
+
+interface Timed<A> {
+  readonly milliseconds: number;
+  readonly result: A;
+}
+
+async function timed<A>(work: () => Promise<A>): Promise<Timed<A>> {
+  const start = performance.now();
+  const result = await work();
+  return { milliseconds: performance.now() - start, result };
+}
+
+async function get<A>(task: TaskEither<LogError, A>): Promise<A> {
+  return orThrow(await task());
+}
+
+function orThrow<A>(result: E.Either<LogError, A>): A {
+  if (E.isRight(result)) return result.right;
+  throw new Error(JSON.stringify(result.left));
+}

@@ -1,0 +1,57 @@
+import type { RunId } from "../core/run_id.ts";
+import type { SnapshotId, SnapshotManifest } from "../core/snapshot.ts";
+import { entriesIn } from "./directory_entries.ts";
+import { makeDirectory } from "./durable_file.ts";
+import { refuseLinks } from "./no_links.ts";
+import { objectName } from "./object_file.ts";
+import { isSystemError } from "./system_error.ts";
+
+/** The name under which people find the checkpoint of a step: "step-000050". */
+export function checkpointName(step: number): string {
+  return `step-${String(step).padStart(6, "0")}`;
+}
+
+/** Where a run's checkpoint of a step is shown, below the root. */
+export function checkpointPlace(run: RunId, step: number): string {
+  return `${run}/checkpoints/${checkpointName(step)}`;
+}
+
+/**
+ * Shows a snapshot to people and other tools: hard links to its manifest and to those of its files that
+ * are kept plain, so that nothing is stored twice.
+ */
+export async function showCheckpoint(
+  root: string,
+  run: RunId,
+  id: SnapshotId,
+  { step, files }: SnapshotManifest,
+): Promise<void> {
+  await hideCheckpoint(root, run, step);
+  const directory = `${root}/${checkpointPlace(run, step)}`;
+  await makeDirectory(directory);
+  for (const [group, { digest }] of Object.entries(files)) {
+    await link(`${root}/${objectName(digest)}`, `${directory}/${group}.safetensors`);
+  }
+  await link(`${root}/${objectName(id)}`, `${directory}/manifest.json`);
+}
+
+/** Takes a checkpoint out of the view of its run; what else is in its directory stays. */
+export async function hideCheckpoint(root: string, run: RunId, step: number): Promise<void> {
+  const place = checkpointPlace(run, step);
+  await refuseLinks(root, place);
+  const entries = await entriesIn(`${root}/${place}`);
+  const ours = entries.filter(({ name, isDirectory }) =>
+    !isDirectory && /^manifest\.json$|\.safetensors$/.test(name)
+  );
+  for (const { name } of ours) await Deno.remove(`${root}/${place}/${name}`);
+  if (entries.length > 0 && ours.length === entries.length) await Deno.remove(`${root}/${place}`);
+}
+
+async function link(object: string, path: string): Promise<void> {
+  try {
+    await Deno.link(object, path);
+  } catch (error) {
+    // Kept compressed, or a file system without hard links: there is no view; the objects count.
+    if (!isSystemError(error)) throw error;
+  }
+}

@@ -1,0 +1,45 @@
+import { makeDirectory } from "./durable_file.ts";
+import { refuseLinks } from "./no_links.ts";
+
+const NAME = "objects/lock";
+
+/**
+ * Takes the lock of a store's objects, as soon as it is free, and gives what gives it back.
+ *
+ * Those who store objects share it; who collects them has it alone. The operating system takes it back
+ * when the process ends, however it ends.
+ */
+export async function lockObjects(root: string, how: "shared" | "alone"): Promise<() => void> {
+  await refuseLinks(root, NAME);
+  await makeDirectory(`${root}/objects`);
+  const path = `${root}/${NAME}`;
+  const file = await Deno.open(path, { create: true, read: true, write: true });
+  try {
+    await file.lock(how === "alone");
+    if (await isAt(file, path)) return releaser(file);
+  } catch (error) {
+    file.close();
+    throw error;
+  }
+  file.close(); // someone removed the file in between: a lock on it keeps nobody away
+  return await lockObjects(root, how);
+}
+
+async function isAt(file: Deno.FsFile, path: string): Promise<boolean> {
+  try {
+    const [held, named] = [await file.stat(), await Deno.stat(path)];
+    return held.ino === named.ino && held.dev === named.dev;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+/** Closing the file gives the lock back; doing so twice changes nothing. */
+function releaser(file: Deno.FsFile): () => void {
+  let held = true;
+  return () => {
+    if (held) file.close();
+    held = false;
+  };
+}

@@ -1,0 +1,67 @@
+import { type Environment, environmentChanges } from "../core/environment.ts";
+import type { RunEvent } from "../core/event.ts";
+import { initialState } from "../core/evolve.ts";
+import type { RunId } from "../core/run_id.ts";
+import type { SnapshotRef } from "../core/run_state.ts";
+import { type Await, fail } from "../ports/attempt.ts";
+import type { RunEnv } from "../ports/run_env.ts";
+import type { Task } from "../ports/task.ts";
+import { release, releaseOnThrow } from "../train/ownership.ts";
+import { tensorsOf } from "../train/train_state.ts";
+import { checkContinuation } from "./check_continuation.ts";
+import type { RunError } from "./errors.ts";
+import { planOf } from "./plan.ts";
+import type { RecordedRun } from "./read_run.ts";
+import { recorderFrom } from "./recorder.ts";
+import { type RestoredState, restoreState } from "./restore_state.ts";
+import { takeSteps } from "./step_loop.ts";
+
+/**
+ * Recomputes a snapshot that a log names, from the nearest state before it that can be had, and stores
+ * it. All on the way is compared with the log, the snapshot too: it is stored only if it is the very
+ * one. Fails with Diverged where it is not, and with ComputedElsewhere where its steps were computed in
+ * another environment.
+ */
+export async function recreateSnapshot(
+  env: RunEnv,
+  { run, state: head, events }: RecordedRun,
+  task: Task,
+  ref: SnapshotRef,
+  get: Await<RunError>,
+): Promise<void> {
+  checkContinuation(run, head, task, {});
+  const plan = planOf(task, head.config!);
+  const contents = { base: initialState, events };
+  const log = { recent: contents, whole: () => Promise.resolve(contents) };
+  const restored = await restoreState(env, plan, log, ref.step);
+  const { state, runState, history, pending } = restored;
+  releaseOnThrow(
+    tensorsOf(state),
+    () => requireComputedIn(env.device.environment, run, restored, ref),
+  );
+  const recorder = recorderFrom({ state: runState, history, pending });
+  const heals = (snapshot: string) => snapshot === ref.snapshot;
+  const loop = { env, run, plan, recorder, heals, get };
+  release(tensorsOf(await takeSteps(loop, state, ref.step)));
+}
+
+/** What has to be recomputed can be compared only where it was computed. */
+function requireComputedIn(
+  here: Environment,
+  run: RunId,
+  { state, runState, pending }: RestoredState,
+  ref: SnapshotRef,
+): void {
+  let environment = runState.environment!;
+  for (const event of pending) {
+    if (event.type === "SnapshotTaken" && event.data.snapshot === ref.snapshot) return;
+    environment = environmentAfter(event) ?? environment;
+    if (event.type !== "StepTaken" || environmentChanges(environment, here).length === 0) continue;
+    const { backend } = environment;
+    fail({ type: "ComputedElsewhere", run, from: state.step + 1, to: ref.step, backend });
+  }
+}
+
+function environmentAfter(event: RunEvent): Environment | undefined {
+  return event.type === "RunResumed" ? event.data.environment : undefined;
+}

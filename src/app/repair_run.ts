@@ -1,0 +1,125 @@
+import * as E from "fp-ts/Either.js";
+import type { TaskEither } from "fp-ts/TaskEither.js";
+import type { RunId } from "../core/run_id.ts";
+import type { SnapshotRef } from "../core/run_state.ts";
+import type { SnapshotId } from "../core/snapshot.ts";
+import { attempt, type Await, fail } from "../ports/attempt.ts";
+import type { Device } from "../ports/device.ts";
+import type { Reporter } from "../ports/reporter.ts";
+import type { Store } from "../ports/store.ts";
+import type { Task } from "../ports/task.ts";
+import { checkSnapshot } from "./check_snapshot.ts";
+import { describeError } from "./describe_error.ts";
+import type { RunError } from "./errors.ts";
+import { hidePruned } from "./hide_pruned.ts";
+import { readRun, type RecordedRun } from "./read_run.ts";
+import { recreateSnapshot } from "./recreate_snapshot.ts";
+import { type Problem, type VerifyReport, verifyRun } from "./verify_run.ts";
+
+/** What a repair did, and what a verification found afterwards. */
+export interface RepairReport extends VerifyReport {
+  readonly repaired: {
+    /** What was derived from the log and not as the log says, and was made anew: a line each. */
+    readonly derived: readonly string[];
+    /** Snapshots that were missing or damaged, and are there again, with the same bits. */
+    readonly snapshots: readonly { readonly step: number; readonly id: SnapshotId }[];
+  };
+}
+
+/** What recomputes: asked for only where a snapshot has to be. */
+export interface RepairMeans {
+  readonly device: Device;
+  readonly task: Task;
+  readonly reporter?: Reporter;
+}
+
+/**
+ * Makes anew what a run's log lets make anew: what is derived from it, the view of its snapshots, and
+ * by recomputation the snapshots that are missing or damaged. The log's events are never touched; where
+ * they are damaged, nothing is done but said.
+ *
+ * Every recomputed step is compared; a difference ends the repair, as a problem of the report. Fails
+ * with RunLocked while someone trains the run.
+ */
+export function repairRun(
+  store: Store,
+  run: RunId,
+  means: () => Promise<RepairMeans>,
+): TaskEither<RunError, RepairReport> {
+  return attempt<RunError, RepairReport>(async (get) => {
+    const before = await get(verifyRun(store, run));
+    if (before.problems.some(({ type }) => type === "LogDamaged" || type === "HistoryFlawed")) {
+      return { ...before, repaired: { derived: [], snapshots: [] } };
+    }
+    const derived = await get(store.log.rebuildDerived(run));
+    const { lost, diverged } = await repair(store, run, means, get);
+    const after = await get(verifyRun(store, run));
+    const problems = [...after.problems, ...(diverged ? [diverged] : [])];
+    const snapshots = lost
+      .filter(({ step }) => !problems.some((problem) => problem.step === step))
+      .map(({ step, snapshot }) => ({ step, id: snapshot }));
+    return { ...after, ok: problems.length === 0, problems, repaired: { derived, snapshots } };
+  });
+}
+
+/** The snapshots that were lost, and the difference at which the recomputation of them ended. */
+interface Repair {
+  readonly lost: readonly SnapshotRef[];
+  readonly diverged: Problem | undefined;
+}
+
+async function repair(
+  store: Store,
+  run: RunId,
+  means: () => Promise<RepairMeans>,
+  get: Await<RunError>,
+): Promise<Repair> {
+  const writer = await get(store.log.open(run));
+  try {
+    const recorded = await get(readRun(store, run));
+    const lost: SnapshotRef[] = [];
+    for (const ref of recorded.state.snapshots) {
+      const flaw = await get(checkSnapshot(store, ref));
+      if (flaw === undefined) await show(store, run, ref, get);
+      else if (flaw.type === "SnapshotUnreadable") lost.push(ref);
+    }
+    await hidePruned(store, run, recorded.events.map(({ event }) => event), get);
+    return { lost, diverged: await recreate(store, recorded, lost, means) };
+  } finally {
+    await writer.close()();
+  }
+}
+
+/** Storing a snapshot again makes its view again. */
+async function show(
+  { snapshots }: Store,
+  run: RunId,
+  { snapshot }: SnapshotRef,
+  get: Await<RunError>,
+): Promise<void> {
+  const stored = await get(snapshots.put(run, await get(snapshots.get(snapshot))));
+  stored.release();
+}
+
+/** From the oldest on: each is a state from which the next can be recomputed. */
+async function recreate(
+  store: Store,
+  recorded: RecordedRun,
+  lost: readonly SnapshotRef[],
+  means: () => Promise<RepairMeans>,
+): Promise<Problem | undefined> {
+  if (lost.length === 0) return undefined;
+  const { task, ...others } = await means();
+  const env = { store, ...others };
+  await env.device.activate();
+  for (const ref of lost) {
+    const result = await attempt<RunError, void>((get) =>
+      recreateSnapshot(env, recorded, task, ref, get)
+    )();
+    if (E.isRight(result)) continue;
+    const error = result.left;
+    if (error.type !== "Diverged") return fail(error);
+    return { type: "Diverged", step: error.step, message: describeError(error) };
+  }
+  return undefined;
+}

@@ -1,0 +1,41 @@
+import * as E from "fp-ts/Either.js";
+import { judge, type RetentionPolicy } from "../core/retention_policy.ts";
+import type { SnapshotId } from "../core/snapshot.ts";
+import { attempt } from "../ports/attempt.ts";
+import { collectGarbage } from "./collect_garbage.ts";
+import { describeError } from "./describe_error.ts";
+import type { RunError } from "./errors.ts";
+import type { Loop } from "./step_loop.ts";
+
+/** What a training keeps of its snapshots. */
+export interface Retention {
+  readonly policy: RetentionPolicy;
+  /** The snapshot that the training was resumed from, which is kept as long as it lasts. */
+  readonly resumedFrom?: SnapshotId;
+}
+
+/**
+ * Prunes what the loop's retention does not want, after a snapshot was stored: events first, then the
+ * view, then the bytes. Space that cannot be freed is reported and never stops a training.
+ */
+export async function retainSnapshots(loop: Loop): Promise<void> {
+  const { env, run, recorder, retention } = loop;
+  if (retention === undefined) return;
+  const { policy, resumedFrom } = retention;
+  const kept = recorder.state().snapshots;
+  const newest = kept.at(-1)?.snapshot;
+  const pruned = judge(kept, policy, {
+    readable: (id) => id === newest, // it was stored just now
+    ...(resumedFrom && { needed: new Map([[resumedFrom, ["resumed from"]]]) }),
+  }).filter(({ reasons }) => reasons.length === 0).map(({ snapshot }) => snapshot);
+  if (pruned.length === 0) return;
+  const snapshots = pruned.map(({ snapshot }) => snapshot);
+  await recorder.record({ type: "PruneSnapshots", data: { snapshots } });
+  await recorder.flush();
+  const freed = await attempt<RunError, void>(async (get) => {
+    for (const { step } of pruned) await get(env.store.snapshots.hide(run, step));
+    await get(collectGarbage(env.store));
+  })();
+  if (E.isRight(freed)) return;
+  env.reporter?.report({ type: "NothingFreed", reason: describeError(freed.left) });
+}

@@ -1,0 +1,19 @@
+import type { Digest } from "../core/digest.ts";
+import { isComputation, type RunEvent } from "../core/event.ts";
+import { canonicalJson } from "./canonical_json.ts";
+import { sha256 } from "./digest.ts";
+import { encodeEvent } from "./event_codec.ts";
+
+/** The history of which nothing is recorded. */
+export const NO_HISTORY: Digest = "0".repeat(64);
+
+/**
+ * The digest of a history that goes on with `event`; events that are no computation leave it as it is.
+ *
+ * A chain over events without their envelopes, so that equal trainings have equal histories whenever
+ * and in however many sessions they were computed: docs/format.md.
+ */
+export function historyDigest(before: Digest, event: RunEvent): Digest {
+  if (!isComputation(event)) return before;
+  return sha256(before, "\n", canonicalJson(encodeEvent(event)));
+}

@@ -1,0 +1,77 @@
+import { defaultConfig } from "../core/config.ts";
+import type { RunEvent } from "../core/event.ts";
+
+const DIGEST = "ab".repeat(32);
+
+const environment = {
+  backend: "cpu",
+  adapter: "JavaScript",
+  tfjs: "4.22.0",
+  runtime: "deno",
+  platform: "x86_64-linux",
+};
+
+/** The event that begins a run. */
+export const started: RunEvent = {
+  type: "RunStarted",
+  data: {
+    task: "line",
+    config: defaultConfig,
+    data: { name: "xs", samples: 4, digest: DIGEST },
+    environment,
+    state: DIGEST,
+  },
+};
+
+/** A step whose floats are `value` and what follows from it. */
+export function stepTaken(step: number, value = step / 3): RunEvent {
+  return {
+    type: "StepTaken",
+    data: {
+      step,
+      epoch: 0,
+      index: step,
+      batch: DIGEST,
+      loss: value,
+      gradNorm: -value,
+      learningRate: value / 7,
+    },
+  };
+}
+
+/** A snapshot that is taken of a step. */
+export function snapshotTaken(step: number): RunEvent {
+  return {
+    type: "SnapshotTaken",
+    data: { step, snapshot: digestOf(step), state: DIGEST, reason: "scheduled" },
+  };
+}
+
+/** An event of each type, and of each form that it has. */
+export const everyEvent: readonly RunEvent[] = [
+  started,
+  stepTaken(1),
+  { type: "EvaluationTaken", data: { step: 1, loss: 0.1, samples: 16 } },
+  { type: "EpochCompleted", data: { step: 1, epoch: 0 } },
+  {
+    type: "SnapshotTaken",
+    data: { step: 1, snapshot: DIGEST, state: DIGEST, reason: "scheduled" },
+  },
+  {
+    type: "SnapshotFailed",
+    data: { step: 1, reason: "final", message: "No space left on device (os error 28)" },
+  },
+  { type: "SnapshotPruned", data: { step: 1, snapshot: DIGEST } },
+  { type: "RunPaused", data: { step: 1, reason: "signal" } },
+  { type: "RunResumed", data: { step: 1 } },
+  { type: "RunPaused", data: { step: 1, reason: "until" } },
+  { type: "RunResumed", data: { step: 1, environment } },
+  { type: "RunFailed", data: { step: 1, message: "out of paper" } },
+  { type: "RunResumed", data: { step: 1 } },
+  { type: "RunCompleted", data: { step: 1 } },
+];
+
+/** Some digest that differs from step to step. */
+function digestOf(step: number): string {
+  return step.toString(16).padStart(64, "0");
+}

@@ -1,0 +1,155 @@
+import fc from "fast-check";
+import { seal, type Stamp } from "../../src/codec/envelope_codec.ts";
+import type { RunConfig } from "../../src/core/config.ts";
+import type { Environment } from "../../src/core/environment.ts";
+import type { RunEvent } from "../../src/core/event.ts";
+import type { RecordedEvent } from "../../src/core/recorded_event.ts";
+
+/** Any well-formed text, and texts that mean something elsewhere. */
+export const text = fc.oneof(
+  fc.constantFrom("", "NaN", "-0", "Infinity", "__proto__", "null", '"', "\\", "\u0000", "\u2028"),
+  fc.array(
+    fc.oneof(
+      fc.integer({ min: 0, max: 0x7f }),
+      fc.integer({ min: 0, max: 0xd7ff }),
+      fc.integer({ min: 0xe000, max: 0x10ffff }),
+    ),
+    { maxLength: 8 },
+  ).map((points) => String.fromCodePoint(...points)),
+);
+
+/** Any float, of 64 bits or of 32: NaN, infinities, both zeros and subnormals among them. */
+export const float = fc.oneof(
+  fc.constantFrom(NaN, Infinity, -Infinity, 0, -0, 5e-324, -5e-324, 2 ** -149, 2 ** -1022),
+  fc.constantFrom(Number.MAX_VALUE, Math.fround(0.1), 0.1, 1e21, 1e-7, 2 ** 53 + 2),
+  fc.double(),
+  fc.float(),
+);
+
+/** A safe integer of at least 0. */
+export const count = fc.oneof(fc.constantFrom(0, 1, 2 ** 53 - 1), fc.maxSafeNat());
+
+/** Any digest. */
+export const digest = fc.string({
+  unit: fc.constantFrom(..."0123456789abcdef"),
+  minLength: 64,
+  maxLength: 64,
+});
+
+// What a setting holds is told by its JSON type, so a number that JSON does not have is left out.
+const setting = fc.oneof(text, fc.boolean(), float.filter((x) => isFinite(x) && !Object.is(x, -0)));
+const settingName = text.filter((name) => name !== "__proto__");
+const settings = fc.dictionary(settingName, setting, {
+  maxKeys: 4,
+  noNullPrototype: true,
+});
+
+const environment: fc.Arbitrary<Environment> = fc.record({
+  backend: text,
+  adapter: text,
+  tfjs: text,
+  runtime: text,
+  platform: text,
+});
+
+const config: fc.Arbitrary<RunConfig> = fc.record({
+  seed: count,
+  steps: fc.record({ max: count }),
+  batch: fc.record({ size: count, micro: count }),
+  optimizer: fc.record({
+    name: fc.constantFrom("sgd" as const, "adamw" as const),
+    learningRate: float,
+    weightDecay: float,
+    momentum: float,
+    beta1: float,
+    beta2: float,
+    epsilon: float,
+  }),
+  schedule: fc.record({
+    name: fc.constantFrom("constant", "cosine", "step", "warmupStableDecay"),
+    warmupSteps: count,
+    factor: float,
+    every: count,
+  }),
+  clip: fc.record({ norm: float }),
+  data: fc.tuple(settings, fc.boolean()).map(([own, shuffle]) => ({ ...own, shuffle })),
+  model: settings,
+  save: fc.record({ every: count }),
+  evaluate: fc.record({ every: count, batches: count }),
+});
+
+type DataOf = { readonly [E in RunEvent as E["type"]]: fc.Arbitrary<E["data"]> };
+
+/** What each type of event can hold. A new type of event breaks the build here. */
+const dataOf: DataOf = {
+  RunStarted: fc.record({
+    task: text,
+    config,
+    data: fc.record({ name: text, samples: count, digest }),
+    environment,
+    state: digest,
+  }),
+  StepTaken: fc.record({
+    step: count,
+    epoch: count,
+    index: count,
+    batch: digest,
+    loss: float,
+    gradNorm: float,
+    learningRate: float,
+  }),
+  EvaluationTaken: fc.record({ step: count, loss: float, samples: count }),
+  EpochCompleted: fc.record({ step: count, epoch: count }),
+  SnapshotTaken: fc.record({
+    step: count,
+    snapshot: digest,
+    state: digest,
+    reason: fc.constantFrom("scheduled", "final", "paused"),
+  }),
+  SnapshotFailed: fc.record({
+    step: count,
+    reason: fc.constantFrom("scheduled", "final", "paused"),
+    message: text,
+  }),
+  SnapshotPruned: fc.record({ step: count, snapshot: digest }),
+  RunPaused: fc.record({ step: count, reason: fc.constantFrom("until", "signal") }),
+  RunResumed: fc.record({ step: count, environment }, { requiredKeys: ["step"] }),
+  RunCompleted: fc.record({ step: count }),
+  RunFailed: fc.record({ step: count, message: text }),
+};
+
+/** Any event, by its type. */
+export const eventsByType: readonly fc.Arbitrary<RunEvent>[] = Object.entries(dataOf).map((
+  [type, data],
+) => (data as fc.Arbitrary<unknown>).map((data) => plain({ type, data }) as RunEvent));
+/** Any event. */
+export const event: fc.Arbitrary<RunEvent> = fc.oneof(...eventsByType);
+
+/** Any stamp. */
+export const stamp: fc.Arbitrary<Stamp> = fc.record({
+  recordedAt: fc.date({
+    min: new Date("0001-01-01T00:00:00.000Z"),
+    max: new Date("9999-12-31T23:59:59.999Z"),
+    noInvalidDate: true,
+  }).map((date) => date.toISOString()),
+  session: fc.integer({ min: 1 }),
+});
+
+/** Events in their envelopes, each chained to the one before. */
+export const chain: fc.Arbitrary<readonly RecordedEvent[]> = fc
+  .array(fc.tuple(event, stamp), { minLength: 1, maxLength: 6 })
+  .map((entries) => {
+    const recorded: RecordedEvent[] = [];
+    for (const [event, stamp] of entries) recorded.push(seal(recorded.at(-1), event, stamp));
+    return recorded;
+  });
+
+/** The value in objects with the usual prototype, as `decodeEvent` makes them. */
+function plain(value: unknown): unknown {
+  if (!isObject(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, plain(member)]));
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === "object" && value !== null;
+}

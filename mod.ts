@@ -36,7 +36,13 @@ export { describeError } from "./src/app/describe_error.ts";
 export type { Divergence, RunError, SettingChange } from "./src/app/errors.ts";
 export { orThrow } from "./src/app/or_throw.ts";
 export { type PrunedOrKept, type PruneReport, pruneRun } from "./src/app/prune_run.ts";
-export { readParams, readRun, readState, type RecordedRun } from "./src/app/read_run.ts";
+export {
+  readHead,
+  readParams,
+  readRun,
+  type RecordedRun,
+  type RunHead,
+} from "./src/app/read_run.ts";
 export { type RepairMeans, type RepairReport, repairRun } from "./src/app/repair_run.ts";
 export { replayRun } from "./src/app/replay_run.ts";
 export type { RunOutcome } from "./src/app/run_outcome.ts";

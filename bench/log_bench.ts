@@ -9,7 +9,7 @@ import { evolve, initialState } from "../src/core/evolve.ts";
 import type { LogError, LogWriter } from "../src/ports/event_log.ts";
 import { median, type Row } from "./row.ts";
 
-const ROUNDS = 7;
+const ROUNDS = 5;
 const DURABLE_APPENDS = 500;
 const GROUPED_APPENDS = 100_000;
 const UNDER_WAY = 10_000;
@@ -38,53 +38,78 @@ export async function logBench(): Promise<readonly Row[]> {
 
 /** Each event durable before the next, against the least that this can cost, and against a database. */
 async function everyStepRows(root: string, lines: readonly Uint8Array[]): Promise<readonly Row[]> {
-  const rates = { log: [] as number[], bare: [] as number[], sqlite: [] as number[] };
-  for (let round = 0; round < ROUNDS; round++) { // in turns: the disk is not as fast at all times
-    rates.log.push(await rateOfLog(root, `step-${round}`, everyStep, lines.length, 1));
-    rates.bare.push(rateOfBareAppends(`${root}/bare-${round}`, lines));
-    rates.sqlite.push(rateOfSqlite(`${root}/step-${round}.db`, lines, 1));
-  }
-  const row = rateRow("append, every step durable", median(rates.log));
+  const contenders = {
+    log: (name: string) => rateOfLog(root, name, everyStep, lines.length, 1),
+    overlapping: (name: string) => rateOfLog(root, `${name}-2`, everyStep, lines.length, 2),
+    bare: (name: string) => rateOfBareAppends(`${root}/${name}.bare`, lines),
+    blocking: (name: string) => rateOfBlockingAppends(`${root}/${name}.blocking`, lines),
+    sqlite: (name: string) => rateOfSqlite(`${root}/${name}.db`, lines, 1),
+  };
+  const rates = await inTurns(contenders);
+  const awaited = rateRow("append, every step durable", rates.log);
+  const overlapped = rateRow("the same, the next sealed meanwhile", rates.overlapping);
+  const bare = "a bare append and fdatasync of the same bytes";
   return [
-    row("a bare append and fdatasync of the same bytes", median(rates.bare)),
-    row("node:sqlite, WAL, synchronous FULL", median(rates.sqlite)),
+    awaited(bare, rates.bare),
+    awaited("the same in a loop that lets nothing else run", rates.blocking),
+    awaited("node:sqlite, WAL, synchronous FULL", rates.sqlite),
+    overlapped(bare, rates.bare),
   ];
+}
+
+/** The median rate of each: in turns, since the disk is not as fast at all times; the first warms up. */
+async function inTurns<Name extends string>(
+  contenders: Readonly<Record<Name, (round: string) => number | Promise<number>>>,
+): Promise<Readonly<Record<Name, number>>> {
+  const rates = new Map<string, number[]>();
+  for (let round = 0; round <= ROUNDS; round++) {
+    for (
+      const [name, measure] of Object.entries<(round: string) => number | Promise<number>>(
+        contenders,
+      )
+    ) {
+      const rate = await measure(`round-${round}`);
+      if (round > 0) rates.set(name, [...rates.get(name) ?? [], rate]);
+    }
+  }
+  const medians = [...rates].map(([name, measured]) => [name, median(measured)]);
+  return Object.fromEntries(medians) as Record<Name, number>;
 }
 
 /** Many appends under way at once, made durable together. */
 async function groupRows(root: string, lines: readonly Uint8Array[]): Promise<readonly Row[]> {
-  const rates = { log: [] as number[], sqlite: [] as number[] };
   const many = Array.from({ length: GROUPED_APPENDS }, (_, at) => lines[at % lines.length]!);
-  for (let round = 0; round < 3; round++) {
-    rates.log.push(await rateOfLog(root, `group-${round}`, everyMs, GROUPED_APPENDS, UNDER_WAY));
-    rates.sqlite.push(rateOfSqlite(`${root}/group-${round}.db`, many, TRANSACTION));
-  }
-  const row = rateRow("append, group commit", median(rates.log));
-  return [row(`node:sqlite, WAL, FULL, ${TRANSACTION} in a transaction`, median(rates.sqlite))];
+  const rates = await inTurns({
+    log: (name) => rateOfLog(root, `${name}-group`, everyMs, GROUPED_APPENDS, UNDER_WAY),
+    sqlite: (name) => rateOfSqlite(`${root}/${name}-group.db`, many, TRANSACTION),
+  });
+  const row = rateRow("append, group commit", rates.log);
+  return [row(`node:sqlite, WAL, FULL, ${TRANSACTION} in a transaction`, rates.sqlite)];
 }
 
 /** How the time to open a run depends on its length, and how fast all of it is read and folded. */
 async function lengthRows(root: string): Promise<readonly Row[]> {
   const log = fileEventLog(root, { durability: everyMs });
-  const times: number[] = [];
   for (const length of OPENED) {
     const writer = await get(log.open(`length-${length}`));
     await appendAll(writer, 0, length, UNDER_WAY);
     await get(writer.close());
-    const opens: number[] = [];
-    for (let round = 0; round < ROUNDS; round++) {
-      opens.push((await timed(() => get(log.recent(`length-${length}`)))).milliseconds);
-    }
-    times.push(median(opens));
   }
-  const opens = times.map((time, at): Row => ({
+  const times = OPENED.map((): number[] => []);
+  for (let round = 0; round <= ROUNDS; round++) { // in turns, the first of them to warm up
+    for (const [at, length] of OPENED.entries()) {
+      const { milliseconds } = await timed(() => get(log.recent(`length-${length}`)));
+      if (round > 0) times[at]!.push(milliseconds);
+    }
+  }
+  const opens = times.map((measured, at): Row => ({
     subject: "log",
     case: `open a run of ${OPENED[at]} events`,
     backend: "",
-    value: time,
+    value: median(measured),
     unit: "ms",
     peer: `a run of ${OPENED[0]} events`,
-    ratio: time / times[0]!,
+    ratio: median(measured) / median(times[0]!),
     better: "lower",
   }));
   const middle = OPENED[1]!;
@@ -148,7 +173,18 @@ async function appendAll(
   await Promise.all(pending);
 }
 
-function rateOfBareAppends(path: string, lines: readonly Uint8Array[]): number {
+/** The least that a durable append can cost: no event is sealed, nothing is checked. */
+async function rateOfBareAppends(path: string, lines: readonly Uint8Array[]): Promise<number> {
+  using file = Deno.openSync(path, { create: true, append: true });
+  const start = performance.now();
+  for (const line of lines) {
+    file.writeSync(line);
+    await file.syncData();
+  }
+  return 1000 * lines.length / (performance.now() - start);
+}
+
+function rateOfBlockingAppends(path: string, lines: readonly Uint8Array[]): number {
   using file = Deno.openSync(path, { create: true, append: true });
   const start = performance.now();
   for (const line of lines) {

@@ -11,11 +11,13 @@ import { logBench } from "./log_bench.ts";
 import { overheadBench } from "./overhead_bench.ts";
 import { resumeBench } from "./resume_bench.ts";
 import type { Row } from "./row.ts";
+import { snapshotBench } from "./snapshot_bench.ts";
 
 const subjects: Readonly<Record<string, () => Promise<readonly Row[]>>> = {
   log: logBench,
   overhead: overheadBench,
   resume: resumeBench,
+  snapshots: snapshotBench,
 };
 
 const { positionals, values } = parseArgs({

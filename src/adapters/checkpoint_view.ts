@@ -1,9 +1,12 @@
+import { sha256 } from "../codec/digest.ts";
+import type { Digest } from "../core/digest.ts";
 import type { RunId } from "../core/run_id.ts";
 import type { SnapshotId, SnapshotManifest } from "../core/snapshot.ts";
 import { entriesIn } from "./directory_entries.ts";
 import { makeDirectory } from "./durable_file.ts";
 import { refuseLinks } from "./no_links.ts";
 import { objectName } from "./object_file.ts";
+import { readRegular } from "./regular_file.ts";
 import { isSystemError } from "./system_error.ts";
 
 /** The name under which people find the checkpoint of a step: "step-000050". */
@@ -45,6 +48,48 @@ export async function hideCheckpoint(root: string, run: RunId, step: number): Pr
   );
   for (const { name } of ours) await Deno.remove(`${root}/${place}/${name}`);
   if (entries.length > 0 && ours.length === entries.length) await Deno.remove(`${root}/${place}`);
+}
+
+/** Where the view of a checkpoint has other bytes than the objects that it shows. */
+export async function flawsOfView(
+  root: string,
+  run: RunId,
+  id: SnapshotId,
+  { step, files }: SnapshotManifest,
+): Promise<readonly string[]> {
+  const place = checkpointPlace(run, step);
+  const shown = [
+    ["manifest.json", id] as const,
+    ...Object.entries(files).map(([group, { digest }]) =>
+      [`${group}.safetensors`, digest] as const
+    ),
+  ];
+  const flaws: string[] = [];
+  for (const [name, digest] of shown) {
+    const path = `${root}/${place}/${name}`;
+    if (await shows(path, `${root}/${objectName(digest)}`, digest)) continue;
+    flaws.push(`${place}/${name}: expected the bytes of ${digest.slice(0, 12)}, found others`);
+  }
+  return flaws;
+}
+
+/** A link to the object has its bytes; a copy is read. */
+async function shows(path: string, object: string, digest: Digest): Promise<boolean> {
+  const file = await statIfThere(path);
+  if (file === undefined) return true;
+  const linked = await statIfThere(object);
+  if (linked !== undefined && file.ino === linked.ino && file.dev === linked.dev) return true;
+  const content = await readRegular(path, { least: 0, most: Infinity });
+  return content.type === "Content" && sha256(content.bytes) === digest;
+}
+
+async function statIfThere(path: string): Promise<Deno.FileInfo | undefined> {
+  try {
+    return await Deno.lstat(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    throw error;
+  }
 }
 
 async function link(object: string, path: string): Promise<void> {

@@ -3,13 +3,12 @@ import { type Durability, everyStep } from "../core/durability.ts";
 import { parseRunId, type RunId } from "../core/run_id.ts";
 import { fail } from "../ports/attempt.ts";
 import type { Clock } from "../ports/clock.ts";
-import type { EventLog, LogWriter } from "../ports/event_log.ts";
+import type { EventLog, LogContents, LogWriter } from "../ports/event_log.ts";
 import { archivedRuns } from "./archived_runs.ts";
 import { entriesIn } from "./directory_entries.ts";
 import { makeDirectory, syncDirectory } from "./durable_file.ts";
 import { guardedLog } from "./guarded_log.ts";
 import { LONGEST_LINE } from "./log_reader.ts";
-import { LINE_BREAK, segmentsIn } from "./log_segment.ts";
 import { logWriter } from "./log_writer.ts";
 import { refuseLinks } from "./no_links.ts";
 import {
@@ -19,6 +18,7 @@ import {
   readWhole,
   rebuildStateCache,
 } from "./recent_log.ts";
+import { isRunDirectory } from "./run_directory.ts";
 import { type RunLock, takeLock } from "./run_lock.ts";
 import { openSegments } from "./segment_writer.ts";
 import { systemClock } from "./system_clock.ts";
@@ -65,7 +65,7 @@ export function fileEventLog(root: string, options: FileLogOptions = {}): EventL
         `${root}/${run}`,
         () => whileLocked(root, run, clock, () => moveToArchive(root, run, clock)),
       ),
-    archived: () => archivedRuns(`${root}/${ARCHIVE}`, (place) => fileEventLog(place, options)),
+    archived: () => guardedLog("read the archived logs", root, () => readArchived(root, options)),
     checkDerived: (run) =>
       guardedLog(
         "check the state cache",
@@ -79,27 +79,35 @@ export function fileEventLog(root: string, options: FileLogOptions = {}): EventL
 
 async function listRuns(root: string): Promise<readonly RunId[]> {
   const runs: RunId[] = [];
-  for (const { name, isDirectory } of await entriesIn(root)) {
-    if (isDirectory && E.isRight(parseRunId(name)) && await hasEvent(`${root}/${name}/log`)) {
-      runs.push(name);
-    }
+  for (const name of await directoriesIn(root)) {
+    if (E.isRight(parseRunId(name)) && await isRunDirectory(`${root}/${name}`)) runs.push(name);
   }
   return runs.sort();
 }
 
-/** Whether a run's log has one whole line, or one too long to be read: without it there is no event. */
-async function hasEvent(log: string): Promise<boolean> {
-  const [first] = await segmentsIn(log);
-  if (first === undefined) return false;
-  using file = await Deno.open(`${log}/${first}`);
-  const chunk = new Uint8Array(2 ** 16);
-  for (let length = 0; length < LONGEST_LINE;) {
-    const count = await file.read(chunk);
-    if (count === null) return false;
-    if (chunk.subarray(0, count).includes(LINE_BREAK)) return true;
-    length += count;
+/** What is archived; fails where the store has a run under a name that is none, which nobody reads. */
+async function readArchived(
+  root: string,
+  options: FileLogOptions,
+): Promise<readonly LogContents[]> {
+  for (const name of await directoriesIn(root)) {
+    if (name === ARCHIVE || E.isRight(parseRunId(name)) || name === "objects") continue;
+    if (!await isRunDirectory(`${root}/${name}`)) continue;
+    const reason = "it looks like a run, and its name is no run id: rename it, or move it away";
+    fail({ type: "LogUnavailable", action: "read a log", place: `${root}/${name}`, reason });
   }
-  return true;
+  const archived = await archivedRuns(
+    `${root}/${ARCHIVE}`,
+    (place) => fileEventLog(place, options),
+  )();
+  return E.isLeft(archived) ? fail(archived.left) : archived.right;
+}
+
+/** Directories, and links to them: what is linked can be read. */
+async function directoriesIn(root: string): Promise<readonly string[]> {
+  const entries = await entriesIn(root);
+  return entries.filter(({ isDirectory, isSymlink }) => isDirectory || isSymlink)
+    .map(({ name }) => name);
 }
 
 async function openWriter(
@@ -115,7 +123,8 @@ async function openWriter(
   try {
     const recent = await readRecent(run, directory);
     if (recent.segment !== undefined) await refuseLinks(log, recent.segment);
-    const segments = await openSegments(log, recent, segmentBytes);
+    const blocks = durability.type === "every-step";
+    const segments = await openSegments(log, recent, { segmentBytes, blocks });
     return logWriter({ run, directory, recent, segments, lock, durability, clock });
   } catch (error) {
     lock.release();

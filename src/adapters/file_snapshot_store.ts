@@ -6,7 +6,7 @@ import { parseRunId, type RunId } from "../core/run_id.ts";
 import type { Snapshot, SnapshotId, SnapshotManifest } from "../core/snapshot.ts";
 import { attempt, fail } from "../ports/attempt.ts";
 import type { SnapshotError, SnapshotStore, StoredSnapshot } from "../ports/snapshot_store.ts";
-import { hideCheckpoint } from "./checkpoint_view.ts";
+import { flawsOfView, hideCheckpoint } from "./checkpoint_view.ts";
 import { collectObjects } from "./collect_objects.ts";
 import type { Compression } from "./compression.ts";
 import { manifestsIn, readManifest } from "./manifest_file.ts";
@@ -53,6 +53,18 @@ export function fileSnapshotStore(
     manifest: (id) => guardedStore("read the manifest", root, () => readManifest(root, id)),
     get: (id) => guardedStore("read the snapshot", root, () => get(root, id)),
     list: () => guardedStore("list the snapshots", root, () => manifestsIn(root)),
+    checkView: (run, snapshots) =>
+      guardedStore("check the view of the snapshots", root, async () => {
+        requireRunId(run);
+        const flaws: string[] = [];
+        for (const { snapshot } of snapshots) {
+          const manifest = await manifestIfReadable(root, snapshot);
+          if (manifest !== undefined) {
+            flaws.push(...await flawsOfView(root, run, snapshot, manifest));
+          }
+        }
+        return flaws;
+      }),
     hide: (run, step) =>
       guardedStore("hide the snapshot", root, async () => {
         requireRunId(run);
@@ -60,14 +72,16 @@ export function fileSnapshotStore(
       }),
     collect: (live, { dryRun = false } = {}) =>
       attempt(async (wait) => {
-        const collecting = guardedStore("lock the objects", root, () => lockObjects(root, "alone"));
+        const collecting = guardedStore("lock the objects", root, () =>
+          lockObjects(root, dryRun ? "shared" : "alone"));
         const release = await wait<() => void>(collecting);
         try {
           const ids = await wait(live());
           return await wait(guardedStore(
             "collect the objects",
             root,
-            () => collectObjects(root, ids, dryRun),
+            () =>
+              collectObjects(root, ids, dryRun),
           ));
         } finally {
           release();
@@ -104,6 +118,15 @@ async function get(root: string, id: SnapshotId): Promise<Snapshot> {
   if (E.isRight(snapshot)) return snapshot.right;
   const place = `${root}/${objectName(id)}`;
   return fail({ type: "SnapshotDamaged", id, place, reason: snapshot.left });
+}
+
+/** The manifest; undefined where it is missing or damaged, which is told elsewhere. */
+async function manifestIfReadable(
+  root: string,
+  id: SnapshotId,
+): Promise<SnapshotManifest | undefined> {
+  const manifest = await attempt<SnapshotError, SnapshotManifest>(() => readManifest(root, id))();
+  return E.isRight(manifest) ? manifest.right : undefined;
 }
 
 function requireRunId(run: RunId): void {

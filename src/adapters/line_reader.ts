@@ -8,6 +8,7 @@ export interface Rest {
 }
 
 const CHUNK = 2 ** 18;
+const FIRST_CHUNK = 2 ** 12;
 
 /**
  * Gives each line from where the file stands to its end, without its line break, to `take`, which
@@ -38,6 +39,23 @@ export async function readLines(
     buffer.copyWithin(0, start, end);
     filled = end - start;
   }
+}
+
+/** The line at which the file stands, without its line break; undefined where none ends there. */
+export async function readLine(
+  file: Deno.FsFile,
+  longest: number,
+): Promise<Uint8Array | undefined> {
+  let buffer = new Uint8Array(FIRST_CHUNK);
+  for (let filled = 0; filled <= longest;) {
+    if (filled === buffer.length) buffer = grown(buffer);
+    const count = await file.read(buffer.subarray(filled));
+    if (count === null) return undefined;
+    const end = buffer.subarray(0, filled + count).indexOf(LINE_BREAK, filled);
+    if (end >= 0) return buffer.subarray(0, end);
+    filled += count;
+  }
+  return undefined;
 }
 
 function grown(buffer: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {

@@ -5,8 +5,14 @@ import type { RecordedEvent } from "../core/recorded_event.ts";
 import type { RunId } from "../core/run_id.ts";
 import { fail } from "../ports/attempt.ts";
 import type { LogError, TornTail } from "../ports/event_log.ts";
-import { readLines, type Rest } from "./line_reader.ts";
-import { type LinePlace, placeInWords, segmentName, segmentsIn } from "./log_segment.ts";
+import { readLine, readLines, type Rest } from "./line_reader.ts";
+import {
+  type LinePlace,
+  openSegment,
+  placeInWords,
+  segmentName,
+  segmentsIn,
+} from "./log_segment.ts";
 
 /** What the segments of a log hold, from some line on. */
 export interface LogTail {
@@ -47,7 +53,7 @@ export async function readLog(run: RunId, directory: string, from?: LinePlace): 
     size: 0,
   };
   for (const name of unread) {
-    using file = await Deno.open(`${directory}/${name}`);
+    using file = await openSegment(`${directory}/${name}`);
     if (name === from?.segment) {
       reading.size = await file.seek(from.end, Deno.SeekMode.Start);
     } else {
@@ -58,6 +64,17 @@ export async function readLog(run: RunId, directory: string, from?: LinePlace): 
     if (rest.bytes.length > 0) takeRest(reading, name, rest);
   }
   return reading;
+}
+
+/** The first envelope of a log; undefined where it has none, or none that is right. */
+export async function readFirst(directory: string): Promise<RecordedEvent | undefined> {
+  const [name] = await segmentsIn(directory);
+  if (name === undefined) return undefined;
+  using file = await openSegment(`${directory}/${name}`);
+  const line = await readLine(file, LONGEST_LINE);
+  const text = line && decodeUtf8(line);
+  const decoded = text === undefined ? undefined : decodeLine(text, undefined);
+  return decoded !== undefined && E.isRight(decoded) ? decoded.right : undefined;
 }
 
 type Reading =

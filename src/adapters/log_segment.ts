@@ -38,3 +38,9 @@ export async function segmentsIn(directory: string): Promise<readonly string[]> 
   return names.filter(isSegmentName)
     .sort((a, b) => Number.parseInt(a, 10) - Number.parseInt(b, 10) || a.length - b.length);
 }
+
+/** Opens a segment for reading, which must be a regular file: a pipe would never end. */
+export async function openSegment(path: string): Promise<Deno.FsFile> {
+  if ((await Deno.stat(path)).isFile) return await Deno.open(path);
+  throw new Deno.errors.NotSupported(`expected a regular file, found something else: ${path}`);
+}

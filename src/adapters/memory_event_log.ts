@@ -74,7 +74,12 @@ function writer(
 }
 
 function whole(events: readonly RecordedEvent[] = []): LogContents {
-  return { base: initialState, events: [...events] };
+  const [first, last] = [events[0], events.at(-1)];
+  return {
+    base: initialState,
+    events: [...events],
+    ...(first && last && { ends: { first, last } }),
+  };
 }
 
 function closedWriter(run: RunId): LogError {

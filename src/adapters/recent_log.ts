@@ -3,11 +3,13 @@ import { runStateText } from "../codec/run_state_codec.ts";
 import type { StateCache } from "../codec/state_cache_codec.ts";
 import { evolve, initialState } from "../core/evolve.ts";
 import type { RunId } from "../core/run_id.ts";
+import type { RecordedEvent } from "../core/recorded_event.ts";
 import type { RunState } from "../core/run_state.ts";
 import { fail } from "../ports/attempt.ts";
 import type { LogContents } from "../ports/event_log.ts";
-import { type LogTail, positionAfter, readLog } from "./log_reader.ts";
+import { type LogTail, positionAfter, readFirst, readLog } from "./log_reader.ts";
 import { placeInWords, segmentName } from "./log_segment.ts";
+import { hasTraces } from "./run_directory.ts";
 import {
   loadStateCache,
   placeOfCache,
@@ -19,6 +21,7 @@ import {
 /** The end of a log, and the fold of what comes before it. */
 export interface RecentLog extends LogTail {
   readonly base: RunState;
+  readonly first: RecordedEvent | undefined;
 }
 
 /**
@@ -30,8 +33,9 @@ export async function readRecent(run: RunId, directory: string): Promise<RecentL
   const cache = await loadStateCache(directory); // before the log, which may grow meanwhile
   if (cache !== undefined && E.isRight(cache)) {
     const place = await placeOfCache(log, cache.right);
-    if (place !== undefined) {
-      return { ...await readLog(run, log, place), base: cache.right.state };
+    const first = await readFirst(log);
+    if (place !== undefined && first !== undefined) {
+      return { ...await readLog(run, log, place), base: cache.right.state, first };
     }
   }
   const whole = await readWhole(run, directory);
@@ -41,12 +45,21 @@ export async function readRecent(run: RunId, directory: string): Promise<RecentL
 
 /** Reads all of a run's log. */
 export async function readWhole(run: RunId, directory: string): Promise<RecentLog> {
-  return { ...await readLog(run, `${directory}/log`), base: initialState };
+  const tail = await readLog(run, `${directory}/log`);
+  if (tail.last === undefined && await hasTraces(directory)) failGone(run);
+  return { ...tail, base: initialState, first: tail.events[0] };
+}
+
+function failGone(run: RunId): never {
+  const place = placeInWords(segmentName(0), 0);
+  const reason = `expected the events that ${STATE_CACHE} and checkpoints/ tell of, found none; ` +
+    "to begin anew, move the run's directory away";
+  return fail({ type: "LogDamaged", run, position: 0, place, reason });
 }
 
 /** What the port tells of it. */
-export function contentsOf({ base, events, torn }: RecentLog): LogContents {
-  return { base, events, ...(torn && { torn }) };
+export function contentsOf({ base, events, first, last, torn }: RecentLog): LogContents {
+  return { base, events, ...(first && last && { ends: { first, last } }), ...(torn && { torn }) };
 }
 
 /** The state that a log amounts to. */

@@ -25,14 +25,22 @@ interface OpenSegment {
 
 const encoder = new TextEncoder();
 
-/**
- * Opens the last segment of the log in `directory`, which was read as `tail`, its torn line cut off. A
- * segment that has `segmentBytes` is followed by the next.
- */
+/** How segments are written. */
+export interface SegmentOptions {
+  /** A segment that has so many bytes is followed by the next. */
+  readonly segmentBytes: number;
+  /**
+   * Whether lines are made durable while nothing else runs: quicker by half on a fast disk, and fit for
+   * a caller who would wait in any case.
+   */
+  readonly blocks: boolean;
+}
+
+/** Opens the last segment of the log in `directory`, which was read as `tail`, its torn line cut off. */
 export async function openSegments(
   directory: string,
   tail: LogTail,
-  segmentBytes: number,
+  { segmentBytes, blocks }: SegmentOptions,
 ): Promise<SegmentWriter> {
   let current = tail.segment === undefined
     ? undefined
@@ -47,7 +55,7 @@ export async function openSegments(
         current = next;
       }
       const chunk = linesThatFit(lines, from, segmentBytes - current.size);
-      snapshot = await appendTo(current, chunk) ?? snapshot;
+      snapshot = await appendTo(current, chunk, blocks) ?? snapshot;
       from += chunk.length;
     }
     return snapshot;
@@ -109,6 +117,7 @@ function linesThatFit(
 async function appendTo(
   segment: OpenSegment,
   lines: readonly SealedLine[],
+  blocks: boolean,
 ): Promise<LinePlace | undefined> {
   const { file, path, size: start } = segment;
   const { size } = file.statSync();
@@ -121,7 +130,8 @@ async function appendTo(
     for (let written = 0; written < bytes.length;) {
       written += file.writeSync(bytes.subarray(written)); // quick: into the system's memory
     }
-    await file.syncData();
+    if (blocks) file.syncDataSync();
+    else await file.syncData();
   } catch (error) {
     await file.truncate(start).catch(() => undefined); // what may not be durable is not to be read
     throw error;

@@ -4,7 +4,7 @@ import { decodeStateCache, encodeStateCache, type StateCache } from "../codec/st
 import { decodeUtf8 } from "../codec/utf8.ts";
 import type { RunState } from "../core/run_state.ts";
 import { LONGEST_LINE, positionAfter } from "./log_reader.ts";
-import { isSegmentName, LINE_BREAK, type LinePlace } from "./log_segment.ts";
+import { isSegmentName, LINE_BREAK, type LinePlace, openSegment } from "./log_segment.ts";
 import { readRegular } from "./regular_file.ts";
 import { isSystemError } from "./system_error.ts";
 
@@ -39,6 +39,7 @@ export async function placeOfCache(log: string, cache: StateCache): Promise<Line
   if (!isSegmentName(segment) || length < 1 || length > LONGEST_LINE) return undefined;
   using file = await openIfThere(`${log}/${segment}`);
   if (file === undefined) return undefined;
+  if (end > file.statSync().size) return undefined; // nor can every offset be sought
   await file.seek(start, Deno.SeekMode.Start);
   const bytes = await readBytes(file, length);
   if (bytes.length !== length || bytes.indexOf(LINE_BREAK) !== length - 1) return undefined;
@@ -79,7 +80,7 @@ export async function removeStateCache(directory: string): Promise<void> {
 
 async function openIfThere(path: string): Promise<Deno.FsFile | undefined> {
   try {
-    return await Deno.open(path);
+    return await openSegment(path);
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;

@@ -26,7 +26,7 @@ export function thread<Request, Answer>(url: URL, name: string): Thread<Request,
   let running: Running<Answer> | undefined;
   return {
     ask: (request, transfer) => {
-      running ??= begin<Answer>(url, name, () => running = undefined);
+      if (running === undefined || running.hasEnded()) running = begin<Answer>(url, name);
       return running.ask(request, transfer);
     },
   };
@@ -50,13 +50,15 @@ export function answerRequests<Request, Answer>(
 }
 
 interface Running<Answer> {
+  readonly hasEnded: () => boolean;
   readonly ask: (request: unknown, transfer: readonly ArrayBuffer[]) => Promise<Answer>;
 }
 
 type Reply<Answer> = { readonly answer: Answer } | { readonly error: unknown };
 
-function begin<Answer>(url: URL, name: string, onEnd: () => void): Running<Answer> {
-  const worker = new Worker(url);
+function begin<Answer>(url: URL, name: string): Running<Answer> {
+  const worker = new Worker(wherever(url));
+  let ended = false;
   const waiting: PromiseWithResolvers<Answer>[] = [];
   const settle = (reply: Reply<Answer>) => {
     const asked = waiting.shift();
@@ -65,7 +67,7 @@ function begin<Answer>(url: URL, name: string, onEnd: () => void): Running<Answe
     if (waiting.length === 0) worker.unref();
   };
   const end = (reason: string) => {
-    onEnd();
+    ended = true;
     const error = new Deno.errors.BrokenPipe(`the thread that ${name} has ended: ${reason}`);
     while (waiting.length > 0) settle({ error });
   };
@@ -74,13 +76,28 @@ function begin<Answer>(url: URL, name: string, onEnd: () => void): Running<Answe
   worker.on("exit", (code: number) => end(`exit code ${code}`));
   worker.unref();
   return {
+    hasEnded: () => ended,
     ask: (request, transfer) => {
-      worker.postMessage(request, [...transfer]);
-      worker.ref();
       const asked = Promise.withResolvers<Answer>();
       asked.promise.catch(() => undefined); // whoever awaits it is told; not everyone does
-      waiting.push(asked);
+      waiting.push(asked); // before the message goes: the thread may end meanwhile
+      worker.ref();
+      try {
+        worker.postMessage(request, [...transfer]);
+      } catch (error) {
+        waiting.splice(waiting.indexOf(asked), 1);
+        if (waiting.length === 0) worker.unref();
+        throw error;
+      }
       return asked.promise;
     },
   };
+}
+
+/** Deno begins a thread from a file or from data only; data can import what was itself downloaded. */
+function wherever(url: URL): URL {
+  const text = `import ${JSON.stringify(url.href)};`;
+  return url.protocol === "https:"
+    ? new URL(`data:text/javascript,${encodeURIComponent(text)}`)
+    : url;
 }

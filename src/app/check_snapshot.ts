@@ -40,7 +40,7 @@ export function checkSnapshot(
 }
 
 function difference(
-  { step, snapshot, state }: SnapshotRef,
+  { step, snapshot, state, cursor }: SnapshotRef,
   manifest: SnapshotManifest,
   history: Digest | undefined,
 ): SnapshotFlaw | undefined {
@@ -48,6 +48,8 @@ function difference(
     ? `is of step ${manifest.step}`
     : manifest.state !== state
     ? `is of the state ${short(manifest.state)}, not ${short(state)}`
+    : manifest.cursor.epoch !== cursor.epoch || manifest.cursor.index !== cursor.index
+    ? `is of another place in the data`
     : history !== undefined && (manifest.history ?? history) !== history
     ? `does not belong to this history: expected ${short(history)}, ` +
       `found ${short(manifest.history ?? "")}`

@@ -15,7 +15,7 @@ import { checkSnapshot } from "./check_snapshot.ts";
 import { collectGarbage, liveSnapshots } from "./collect_garbage.ts";
 import type { RunError } from "./errors.ts";
 import { hidePruned } from "./hide_pruned.ts";
-import { readRun, readState, type RecordedRun } from "./read_run.ts";
+import { readHead, readRun, type RecordedRun } from "./read_run.ts";
 import { snapshotBytes } from "./snapshot_bytes.ts";
 
 /** What became of a run's snapshots, or would. */
@@ -49,7 +49,7 @@ export function pruneRun(
 ): TaskEither<RunError, PruneReport> {
   const { dryRun = false } = options;
   return attempt<RunError, PruneReport>(async (get) => {
-    await get(readState(store, run)); // a run that is not there would be made
+    await get(readHead(store, run)); // a run that is not there would be made
     await get(liveSnapshots(store)); // what cannot be collected is not pruned
     const verdicts = dryRun
       ? await verdictsOn(store, await get(readRun(store, run)), policy, get)

@@ -28,11 +28,19 @@ export function readRun(store: Store, run: RunId): TaskEither<RunError, Recorded
   });
 }
 
+/** What a run amounts to, and between which envelopes. */
+export interface RunHead extends Required<Pick<LogContents, "ends">>, Pick<LogContents, "torn"> {
+  readonly state: RunState;
+}
+
 /** The state of a run that must exist, from the end of its log: as quickly as the log can tell it. */
-export function readState(store: Store, run: RunId): TaskEither<RunError, RunState> {
-  return attempt<RunError, RunState>(async (get) =>
-    await stateOf(store, run, await get(store.log.recent(run)), get)
-  );
+export function readHead(store: Store, run: RunId): TaskEither<RunError, RunHead> {
+  return attempt<RunError, RunHead>(async (get) => {
+    const contents = await get(store.log.recent(run));
+    const state = await stateOf(store, run, contents, get);
+    const { ends, torn } = contents;
+    return { state, ends: ends!, ...(torn && { torn }) };
+  });
 }
 
 /** The fold of a log. */
@@ -58,8 +66,8 @@ async function stateOf(
  */
 export function readParams(store: Store, run: RunId): TaskEither<RunError, TensorGroup> {
   return attempt<RunError, TensorGroup>(async (get) => {
-    const { snapshots } = await get(readState(store, run));
-    const newest = snapshots.at(-1);
+    const { state } = await get(readHead(store, run));
+    const newest = state.snapshots.at(-1);
     if (newest === undefined) {
       return fail({ type: "SnapshotMissing", id: "none", place: `a snapshot of run "${run}"` });
     }

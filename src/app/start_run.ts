@@ -42,6 +42,7 @@ export async function startRun(
       },
     };
     await log.append([started]);
+    await log.flush(); // whatever else is stored, the log tells of the run
     const parameters = leavesOf(state.params).reduce((sum, [, leaf]) => sum + leaf.size, 0);
     const maxSteps = config.right.steps.max;
     env.reporter?.report({ type: "Started", run, parameters, maxSteps });

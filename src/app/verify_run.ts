@@ -5,13 +5,14 @@ import type { Digest } from "../core/digest.ts";
 import type { RunEvent } from "../core/event.ts";
 import { historyFlaw } from "../core/history_flaw.ts";
 import type { RunId } from "../core/run_id.ts";
+import type { SnapshotRef } from "../core/run_state.ts";
 import { attempt, fail } from "../ports/attempt.ts";
 import type { LogError, TornTail } from "../ports/event_log.ts";
 import type { Store } from "../ports/store.ts";
 import { checkSnapshot } from "./check_snapshot.ts";
 import { describeError } from "./describe_error.ts";
 import type { RunError } from "./errors.ts";
-import { readRun } from "./read_run.ts";
+import { foldOf, readRun } from "./read_run.ts";
 
 /** What a verification found. */
 export interface VerifyReport {
@@ -69,10 +70,16 @@ export function verifyRun(store: Store, run: RunId): TaskEither<RunError, Verify
     const histories = historiesAt(events);
     for (const ref of state.snapshots) {
       const problem = await get(checkSnapshot(store, ref, histories[ref.position]));
-      if (problem !== undefined) problems.push(problem);
+      if (problem !== undefined && await isKept(store, run, ref)) problems.push(problem);
     }
-    for (const found of await get(store.log.checkDerived(run))) {
-      const message = `${found}. \`foldlog verify ${run} --repair\` makes it anew from the log.`;
+    const derived = await store.log.checkDerived(run)();
+    if (E.isLeft(derived)) {
+      if (derived.left.type === "LogDamaged") return damagedReport(run, derived.left);
+      return fail(derived.left);
+    }
+    const flaws = [...derived.right, ...await get(store.snapshots.checkView(run, state.snapshots))];
+    for (const found of flaws) {
+      const message = `${found}. \`foldlog verify ${run} --repair\` makes it anew.`;
       problems.push({ type: "DerivedDiffers", message });
     }
     return {
@@ -85,6 +92,12 @@ export function verifyRun(store: Store, run: RunId): TaskEither<RunError, Verify
       problems,
     };
   });
+}
+
+/** Whether a snapshot was not pruned while the run was verified. */
+async function isKept(store: Store, run: RunId, { position }: SnapshotRef): Promise<boolean> {
+  const now = await store.log.recent(run)();
+  return E.isLeft(now) || foldOf(now.right).snapshots.some((ref) => ref.position === position);
 }
 
 /** The digest of the history at each event: a snapshot adds nothing to the one before it. */

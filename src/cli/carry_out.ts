@@ -1,4 +1,4 @@
-import { readRun } from "../app/read_run.ts";
+import { readHead } from "../app/read_run.ts";
 import type { RunOutcome } from "../app/run_outcome.ts";
 import { trainRun } from "../app/train_run.ts";
 import type { PartialConfig, RunConfig } from "../core/config.ts";
@@ -49,7 +49,7 @@ export async function carryOut(assignment: Assignment): Promise<number> {
     reporter.close();
     sayOutcome(outcome, state, task, say);
     if (args.json) {
-      printJson({ runId: id, ...runSummary((await orExit(readRun(store, id))).state) });
+      printJson({ runId: id, ...runSummary((await orExit(readHead(store, id))).state) });
     }
     return stop.signal.aborted && outcome.status !== "completed" ? INTERRUPTED : 0;
   } finally {

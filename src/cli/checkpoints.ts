@@ -1,7 +1,7 @@
 import * as E from "fp-ts/Either.js";
 import { checkpointName } from "../adapters/checkpoint_view.ts";
 import { fileStore } from "../adapters/file_store.ts";
-import { readState } from "../app/read_run.ts";
+import { readHead } from "../app/read_run.ts";
 import { snapshotBytes } from "../app/snapshot_bytes.ts";
 import type { ArgumentsOf } from "./command_line.ts";
 import { orExit, printJson, runIdOf, runsDirectory } from "./context.ts";
@@ -12,7 +12,7 @@ export async function run(args: ArgumentsOf<"checkpoints">): Promise<number> {
   const id = runIdOf(args.run);
   const root = runsDirectory(args.runs);
   const store = fileStore(root);
-  const { snapshots } = await orExit(readState(store, id));
+  const { state: { snapshots } } = await orExit(readHead(store, id));
   const rows = [];
   for (const ref of args.latest ? snapshots.slice(-1) : snapshots) {
     const name = checkpointName(ref.step);

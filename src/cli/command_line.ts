@@ -40,7 +40,7 @@ const continuing = {
 const keeping = {
   durability: optional(option("--durability", string({ metavar: "WHEN" }), {
     description:
-      message`when steps become durable: every-step (unless given), or every-ms:N for groups of what N milliseconds brought`,
+      message`when steps become durable: every-step (unless given), each before the next begins, or with a snapshot that is being stored; every-ms:N, in groups of what N milliseconds brought`,
   })),
   compress: optional(option("--compress", choice(COMPRESSIONS), {
     description: message`how the tensors of snapshots are kept: none unless given`,
@@ -49,7 +49,7 @@ const keeping = {
 
 const retention = {
   keepLast: optional(option("--keep-last", integer({ metavar: "N", min: 1 }), {
-    description: message`keep the newest N`,
+    description: message`keep the newest N snapshots; a training prunes after each that it stores`,
   })),
   keepBest: optional(option("--keep-best", integer({ metavar: "N", min: 1 }), {
     description: message`keep the N with the lowest evaluation loss, or training loss`,

@@ -1,4 +1,4 @@
-import { readRun } from "../app/read_run.ts";
+import { readHead } from "../app/read_run.ts";
 import { recipes } from "../recipes/mod.ts";
 import type { ArgumentsOf } from "./command_line.ts";
 import { carryOut } from "./carry_out.ts";
@@ -9,7 +9,7 @@ import { storeOf } from "./store_of.ts";
 export async function run(args: ArgumentsOf<"resume">): Promise<number> {
   const id = runIdOf(args.run);
   const store = storeOf(args);
-  const { state } = await orExit(readRun(store, id));
+  const { state } = await orExit(readHead(store, id));
   const recipe = recipeOf(recipes, id, state);
   return await carryOut({ args, store, id, recipe, state, config: state.config!, asked: {} });
 }

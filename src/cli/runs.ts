@@ -1,5 +1,5 @@
 import { fileStore } from "../adapters/file_store.ts";
-import { readRun } from "../app/read_run.ts";
+import { readHead } from "../app/read_run.ts";
 import { runSummary } from "../core/run_summary.ts";
 import type { ArgumentsOf } from "./command_line.ts";
 import { orExit, printJson, runsDirectory } from "./context.ts";
@@ -34,9 +34,9 @@ export async function run(args: ArgumentsOf<"runs">): Promise<number> {
 
 async function rowOf(store: ReturnType<typeof fileStore>, id: string) {
   try {
-    const { state, events } = await orExit(readRun(store, id));
+    const { state, ends } = await orExit(readHead(store, id));
     const { status, recipe, step, maxSteps, lastLoss, bestLoss } = runSummary(state);
-    const lastEventAt = events.at(-1)?.recordedAt ?? null;
+    const lastEventAt = ends.last.recordedAt;
     return { runId: id, recipe, status, step, maxSteps, lastLoss, bestLoss, lastEventAt };
   } catch (error) {
     if (!(error instanceof Error)) throw error;

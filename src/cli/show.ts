@@ -1,5 +1,5 @@
 import { fileStore } from "../adapters/file_store.ts";
-import { readRun } from "../app/read_run.ts";
+import { readHead } from "../app/read_run.ts";
 import { settings } from "../core/config_path.ts";
 import { runSummary } from "../core/run_summary.ts";
 import type { ArgumentsOf } from "./command_line.ts";
@@ -9,13 +9,14 @@ import { loss, table } from "./table.ts";
 /** Shows what a run is and how far it came. */
 export async function run(args: ArgumentsOf<"show">): Promise<number> {
   const id = runIdOf(args.run);
-  const { state, events, torn } = await orExit(readRun(fileStore(runsDirectory(args.runs)), id));
+  const store = fileStore(runsDirectory(args.runs));
+  const { state, ends, torn } = await orExit(readHead(store, id));
   const summary = {
     runId: id,
     ...runSummary(state),
-    sessions: events.at(-1)?.session ?? 0,
-    startedAt: events[0]?.recordedAt ?? null,
-    lastEventAt: events.at(-1)?.recordedAt ?? null,
+    sessions: ends.last.session,
+    startedAt: ends.first.recordedAt,
+    lastEventAt: ends.last.recordedAt,
     torn: torn ?? null,
   };
   if (args.json) {

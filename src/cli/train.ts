@@ -1,4 +1,4 @@
-import { readRun } from "../app/read_run.ts";
+import { readHead } from "../app/read_run.ts";
 import { settings } from "../core/config_path.ts";
 import { nearest } from "../core/nearest.ts";
 import type { RunId } from "../core/run_id.ts";
@@ -65,7 +65,7 @@ async function choose(
     return { id: wanted, state: undefined };
   }
   if (args.resume === "never") return beside(runs, wanted, say);
-  const { state } = await orExit(readRun(store, wanted));
+  const { state } = await orExit(readHead(store, wanted));
   const asks = args.resume === undefined && Deno.stdin.isTerminal() && !args.json;
   if (!asks || state.status === "completed") return { id: wanted, state };
   const { askWhatToDo } = await import("./ask.ts");

@@ -80,6 +80,9 @@ function print(report: VerifyReport & Partial<RepairReport>): void {
     console.log(`Made the snapshot of step ${step} anew: ${id.slice(0, 12)}, as recorded.`);
   }
   for (const { message } of problems) console.log(message);
+  if (repaired === undefined && problems.some(({ type }) => type === "SnapshotUnreadable")) {
+    console.log(`\`foldlog verify ${run} --repair\` makes lost snapshots anew.`);
+  }
   if (torn !== undefined) {
     console.log(`A torn last line (${torn.bytes} bytes at ${torn.place}) was never acknowledged.`);
   }

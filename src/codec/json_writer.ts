@@ -1,4 +1,5 @@
 import { encodeNumber } from "./float_codec.ts";
+import { keyOrder } from "./key_order.ts";
 import { quoted } from "./quoted.ts";
 
 /** Deepest nesting of arrays and objects that is written, where `[]` has depth 1. */
@@ -84,33 +85,30 @@ function writeObject(
     const found = `a ${prototype.constructor?.name ?? "class instance"}`;
     throw new Misfit("a plain object or array", found);
   }
+  const keys = inOrder(Object.keys(object));
   let text = "{";
-  let key = "";
+  let at = 0;
   try {
-    for (key of sorted(Object.keys(object))) {
-      const member = object[key];
+    for (; at < keys.length; at++) {
+      const key = keys[at]!;
+      const member = object[key.key];
       if (member === undefined && oddNumbers === "name") continue;
-      if (key === "__proto__") throw new Misfit('a key other than "__proto__"', "it");
-      const name = writeString(key);
-      text += `${text.length === 1 ? "" : ","}${name}:${writeValue(member, oddNumbers, depth + 1)}`;
+      text += (text.length === 1 ? "" : ",") + key.text + writeValue(member, oddNumbers, depth + 1);
     }
   } catch (thrown) {
-    throw below(step(key), thrown);
+    throw below(step(keys[at]!.key), thrown);
   }
   return text + "}";
 }
 
-/** Sorts by UTF-16 code units, in place. Few are sorted faster by hand than by `sort`. */
-function sorted(keys: string[]): string[] {
-  if (keys.length > 16) return keys.sort();
-  for (let end = 1; end < keys.length; end++) {
-    const key = keys[end]!;
-    let at = end;
-    for (; at > 0 && keys[at - 1]! > key; at--) keys[at] = keys[at - 1]!;
-    keys[at] = key;
+const inOrder = keyOrder((key) => {
+  try {
+    if (key === "__proto__") throw new Misfit('a key other than "__proto__"', "it");
+    return `${writeString(key)}:`;
+  } catch (thrown) {
+    throw below(step(key), thrown);
   }
-  return keys;
-}
+});
 
 function escaped(text: string): string {
   if (text.isWellFormed()) return JSON.stringify(text);

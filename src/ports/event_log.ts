@@ -47,6 +47,8 @@ export interface LogContents {
   /** The fold of the events before `events`; of none where these are the whole history. */
   readonly base: RunState;
   readonly events: readonly RecordedEvent[];
+  /** The first and the last envelope of the log, whether or not they are among `events`; none of none. */
+  readonly ends?: { readonly first: RecordedEvent; readonly last: RecordedEvent };
   /** Present when the log ended in a line that was never completely written. */
   readonly torn?: TornTail;
 }

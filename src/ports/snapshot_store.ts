@@ -18,6 +18,14 @@ export interface SnapshotStore {
   readonly manifest: (id: SnapshotId) => TaskEither<SnapshotError, SnapshotManifest>;
   /** The snapshots that the store has, sorted by id, whether or not a log names them. */
   readonly list: () => TaskEither<SnapshotError, readonly SnapshotId[]>;
+  /**
+   * Where the view of a run shows something else than these snapshots: one line each. What is not shown
+   * at all is no flaw.
+   */
+  readonly checkView: (
+    run: RunId,
+    snapshots: readonly { readonly step: number; readonly snapshot: SnapshotId }[],
+  ) => TaskEither<SnapshotError, readonly string[]>;
   /** Takes the snapshot of a step out of the view of a run; what it consists of stays until `collect`. */
   readonly hide: (run: RunId, step: number) => TaskEither<SnapshotError, void>;
   /**

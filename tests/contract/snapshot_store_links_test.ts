@@ -28,6 +28,7 @@ for (const [name, place] of places) {
     assert.match(error.reason, /symbolic link/);
     assert.ok(error.reason.includes(`${files.root}/${place}`), error.reason);
     assert.deepEqual(namesIn(outside), []);
+    if (place.startsWith("a")) assert.equal(files.objects().size, 0, "refused before all writing");
     await Deno.remove(`${files.root}/${place}`);
     assert.equal((await keep(files.store, "a", smallSnapshot())).id, id);
   });

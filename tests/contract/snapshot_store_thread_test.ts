@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { thread } from "../../src/adapters/thread.ts";
+import { packSnapshot } from "../../src/codec/snapshot_codec.ts";
 import { assertSame, floats, snapshotOf } from "../../src/testing/sample_snapshots.ts";
 import { keep, left, right } from "../../src/testing/snapshot_answers.ts";
-import { makeStore, smallSnapshot } from "../support/snapshot_files.ts";
+import { makeStore, namesIn, smallSnapshot } from "../support/snapshot_files.ts";
 
 const repository = new URL("../../", import.meta.url).pathname;
 
@@ -58,42 +59,50 @@ Deno.test("put() of memory that has gone elsewhere rejects, and holds nothing up
   await keep(files.store, "a", smallSnapshot());
 });
 
-Deno.test("a full disk is SnapshotsUnavailable, and the next snapshot is stored", async () => {
-  await using files = await makeStore();
-  await keep(files.store, "a", smallSnapshot());
-  const { id, manifest } = await keep(
-    files.store,
-    "a",
-    snapshotOf(4, { model: { w: floats([4]) } }),
-  );
-  for (const { path } of files.objects().values()) await Deno.remove(path);
-  const place = `${files.root}/objects/${manifest.files["model"]!.digest.slice(0, 2)}`;
-  await Deno.remove(place);
-  await Deno.writeTextFile(place, "in the way"); // as good as no space: the rename fails
-  const error = await left(files.store.put("a", snapshotOf(4, { model: { w: floats([4]) } })));
-  assert.ok(error.type === "SnapshotsUnavailable", JSON.stringify(error));
-  assert.match(error.reason, /os error/);
-  const names = [...Deno.readDirSync(`${files.root}/objects`)].map(({ name }) => name);
-  assert.ok(names.every((name) => !name.startsWith(".tmp-")), names.join());
-  await Deno.remove(place);
-  assert.equal((await keep(files.store, "a", snapshotOf(4, { model: { w: floats([4]) } }))).id, id);
-});
+for (const compress of ["none", "zstd", "zstd-delta"] as const) {
+  for (const part of ["model", "optimizer", "manifest"]) {
+    Deno.test(`a ${part} that cannot be written is SnapshotsUnavailable, and leaves nothing behind (${compress})`, async () => {
+      await using files = await makeStore(compress);
+      const of = (step: number) =>
+        snapshotOf(step, { model: { w: floats([step]) }, optimizer: { m: floats([-step]) } });
+      const { id, manifest } = packSnapshot(of(2));
+      const digest = manifest.files[part]?.digest ?? id;
+      const name = compress === "none" || digest === id ? digest : `${digest}.zst`;
+      const place = `${files.root}/objects/${digest.slice(0, 2)}/${name}`;
+      for (const before of [[], [1]]) { // digested first, and written while it is digested
+        for (const step of before) await keep(files.store, "a", of(step));
+        const there = await right(files.store.list());
+        await Deno.mkdir(`${place}/in the way`, { recursive: true });
+        const error = await left(files.store.put("a", of(2)));
+        assert.ok(error.type === "SnapshotsUnavailable", JSON.stringify(error));
+        assert.match(error.reason, /os error/);
+        assert.deepEqual(await right(files.store.list()), there, "a manifest without its files");
+        assert.ok(namesIn(`${files.root}/objects`).every((name) => !name.startsWith(".tmp-")));
+        await Deno.remove(place, { recursive: true });
+        assert.equal((await keep(files.store, "a", of(2))).id, id);
+        assertSame(await right(files.store.get(id)), of(2));
+        for (const { path } of files.objects().values()) await Deno.remove(path);
+      }
+    });
+  }
+}
 
 Deno.test("a thread that ends rejects what was asked, and the next request begins a new one", async () => {
   const module = (text: string) => new URL(`data:text/javascript,${encodeURIComponent(text)}`);
   const fickle = thread<string, string>(
     module(`
       import { parentPort } from "node:worker_threads";
+      let answered = 0;
       parentPort.on("message", (request) => {
         if (request === "throw") setTimeout(() => { throw new Error("broken"); });
         else if (request === "exit") setTimeout(() => Deno.exit(3));
-        else parentPort.postMessage({ answer: request });
+        else parentPort.postMessage({ answer: request + ++answered });
       });
     `),
     "is fickle",
   );
   for (const way of ["throw", "exit"]) {
-    assert.equal(await fickle.ask("hello", []), "hello");
+    assert.equal(await fickle.ask("hello", []), "hello1");
     const lost = [fickle.ask(way, []), fickle.ask(way, [])];
     for (const ask of lost) {
       await assert.rejects(ask, (error: Error) => {
@@ -103,7 +112,9 @@ Deno.test("a thread that ends rejects what was asked, and the next request begin
       });
     }
   }
-  assert.equal(await fickle.ask("again", []), "again");
+  assert.equal(await fickle.ask("again", []), "again1");
+  await new Promise((resolve) => setTimeout(resolve, 100)); // the last of those that ended is told of
+  assert.equal(await fickle.ask("again", []), "again2", "another thread was begun");
   const missing = thread(new URL("./no_such_module.ts", import.meta.url), "is not there");
   await assert.rejects(missing.ask("hello", []), Deno.errors.BrokenPipe);
 });

@@ -147,6 +147,21 @@ Deno.test("a compressed object with any edit, its digests made to fit, is refuse
   }
 });
 
+Deno.test("a compressed object that unpacks to other bytes is refused, though its tensors are the same", async () => {
+  await using files = await makeStore("zstd");
+  const { id, manifest } = await keep(files.store, "a", tinySnapshot(1));
+  const { digest } = manifest.files["model"]!;
+  const { path } = files.objects().get(`${digest}.zst`)!;
+  const plain = packSnapshot(tinySnapshot(1)).files.get("model")!;
+  const padding = plain.lastIndexOf("}".charCodeAt(0)) + 1;
+  assert.equal(plain[padding], " ".charCodeAt(0));
+  const blocks = compressBlock(plain.with(padding, "\n".charCodeAt(0)));
+  const header = { chain: 0, plainBytes: plain.length, blocks: sha256(blocks) };
+  await overwrite(path, Uint8Array.of(...encodeCompressedHeader(header), ...blocks));
+  const error = await left(files.store.get(id));
+  assert.ok(error.type === "SnapshotDamaged" && error.place === path, JSON.stringify(error));
+});
+
 Deno.test("objects that are differences from themselves or each other are refused", async () => {
   await using files = await makeStore("zstd-delta");
   const { id, manifest } = await keep(files.store, "a", tinySnapshot(1));

@@ -45,7 +45,7 @@ export function linesOf(recorded: readonly RecordedEvent[]): string {
 }
 
 /** Lets the files of this process answer otherwise for a while, as a disk might. */
-export function withFileMethod<Name extends "sync" | "syncData" | "writeSync">(
+export function withFileMethod<Name extends "sync" | "syncData" | "syncDataSync" | "writeSync">(
   name: Name,
   method: (original: Deno.FsFile[Name]) => Deno.FsFile[Name],
 ): Disposable {

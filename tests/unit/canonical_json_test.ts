@@ -106,6 +106,14 @@ Deno.test("canonicalJson() refuses a value that contains itself", () => {
   assert.throws(() => canonicalJson(loop as Json), { name: "TypeError", message: /64 levels/ });
 });
 
+Deno.test("canonicalJson() writes what is as deep as parseJson() reads, and no deeper", () => {
+  const nested = (depth: number): Json =>
+    depth === 0 ? 1 : depth % 2 === 0 ? [nested(depth - 1)] : { a: nested(depth - 1) };
+  const text = canonicalJson(nested(64));
+  assert.deepEqual(parseJson(text), E.right(nested(64)));
+  assert.throws(() => canonicalJson(nested(65)), { message: /at most 64 levels at \$\.a\[0\]/ });
+});
+
 Deno.test("canonicalJson() writes a value twice when it is held twice", () => {
   const shared = { a: 1 };
   assert.equal(canonicalJson([shared, shared]), '[{"a":1},{"a":1}]');

@@ -324,6 +324,26 @@ Deno.test("a holder that is killed leaves its events and does not block the next
   await record(store.log, "a", [stepTaken(1)]);
 });
 
+Deno.test("what a lock says of its holder is one short line without control characters", async () => {
+  await using store = await temporaryLog();
+  const cases: readonly (readonly [string, string])[] = [
+    ["", "a process that has not said who it is"],
+    ["\n\n", "a process that has not said who it is"],
+    ["process 1 \u001b[31mred\u0007\u009b since now\r\nmore", "process 1 [31mred since now"],
+    ["x".repeat(1e6), "x".repeat(200)],
+    ["\ufffd\ufffe", "\ufffd\ufffe"],
+  ];
+  for (const [text, expected] of cases) {
+    const holder = startHolder(store.root);
+    assert.equal(await holder.answer, "held");
+    await Deno.writeTextFile(`${store.run}/lock`, text);
+    const error = await left(store.log.open("a"));
+    assert.ok(error.type === "RunLocked" && error.holder === expected, JSON.stringify(error));
+    await holder.kill();
+    await record(store.log, "a", [stepTaken(1)]); // what a dead process left there blocks nobody
+  }
+});
+
 const LINE_BREAK = 10;
 
 /** A flipped byte in line `line` may be found there, or by what follows it where a line break came or went. */

@@ -212,8 +212,8 @@ backendTest(
     assert.ok(E.isLeft(missing) && missing.left.type === "RunMissing", JSON.stringify(missing));
 
     await orThrow(trainRun({ store, device }, "a", goldenTask, { until: 8 }));
-    for (const lost of [`${root}/a/log/00000000.jsonl`, `${root}/a/log`]) {
-      await Deno.remove(lost, { recursive: true });
+    for (const lost of ["log/00000000.jsonl", "log", "state.json"]) {
+      await Deno.remove(`${root}/a/${lost}`, { recursive: true });
       const refused = await trainRun({ store: fileStore(root), device }, "a", goldenTask)();
       assert.ok(E.isLeft(refused) && refused.left.type === "LogDamaged", JSON.stringify(refused));
       assert.match(describeError(refused.left), /backup/);

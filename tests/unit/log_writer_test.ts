@@ -18,7 +18,7 @@ Deno.test("a write that the system cuts short is gone on with", async () => {
   assert.equal(await Deno.readTextFile(store.segment(0)), linesOf(whole));
 });
 
-for (const method of ["writeSync", "syncData"] as const) {
+for (const method of ["writeSync", "syncDataSync"] as const) {
   Deno.test(`after a failed ${method} the writer accepts nothing, and leaves nothing half written`, async () => {
     await using store = await temporaryLog();
     const before = await record(store.log, "a", [started, stepTaken(1)]);
@@ -55,7 +55,7 @@ Deno.test("an append that failed and was never looked at ends no process", async
   await using store = await temporaryLog();
   const writer = await right(store.log.open("a"));
   {
-    using _ = failing("syncData");
+    using _ = failing("syncDataSync");
     void writer.append([started], 0)(); // an unhandled rejection would fail this test
     await writer.flush()();
   }
@@ -162,6 +162,9 @@ Deno.test("a writer closes every file that it opened", async () => {
     await record(store.log, "a", [stepTaken(2), stepTaken(3)]);
     await right(store.log.read("a"));
     await right(store.log.recent("a"));
+    const writer = await right(store.log.open("a"));
+    assert.equal((await left(store.log.open("a"))).type, "RunLocked");
+    await right(writer.close());
     await Deno.truncate(store.segment(4), 5);
     await Deno.writeTextFile(store.segment(3), "damaged\n");
     for (const work of [store.log.open("a"), store.log.read("a")]) await left(work);
@@ -192,10 +195,10 @@ function recordSyncs(): Disposable & { readonly order: readonly string[] } {
         order.push((await this.stat()).isDirectory ? "directory" : "file");
         await sync.call(this);
       }),
-    withFileMethod("syncData", (sync) =>
-      async function (this: Deno.FsFile) {
+    withFileMethod("syncDataSync", (sync) =>
+      function (this: Deno.FsFile) {
         order.push("data");
-        await sync.call(this);
+        sync.call(this);
       }),
     withFileMethod("writeSync", (write) =>
       function (this: Deno.FsFile, bytes) {
@@ -207,9 +210,14 @@ function recordSyncs(): Disposable & { readonly order: readonly string[] } {
 }
 
 /** Makes a method of files fail as a disk does. */
-function failing(method: "writeSync" | "syncData"): Disposable {
+function failing(method: "writeSync" | "syncData" | "syncDataSync"): Disposable {
   const error = new Error("Input/output error (os error 5)");
   if (method === "syncData") return withFileMethod(method, () => () => Promise.reject(error));
+  if (method === "syncDataSync") {
+    return withFileMethod(method, () => () => {
+      throw error;
+    });
+  }
   return withFileMethod("writeSync", (write) =>
     function (this: Deno.FsFile, bytes) {
       if (bytes.length < 50) throw error;

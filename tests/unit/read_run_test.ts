@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import * as TE from "fp-ts/TaskEither.js";
 import { memoryStore } from "../../src/adapters/memory_store.ts";
 import { orThrow } from "../../src/app/or_throw.ts";
-import { readParams, readRun, readState } from "../../src/app/read_run.ts";
+import { readHead, readParams, readRun } from "../../src/app/read_run.ts";
 import { trainRun } from "../../src/app/train_run.ts";
 import { evolve, initialState } from "../../src/core/evolve.ts";
 import { defineTask } from "../../src/ports/task.ts";
@@ -35,17 +35,19 @@ backendTest("cpu", "readParams() gives the parameters of the newest snapshot", a
   assert.ok(Math.abs(params.get("slope")!.data[0]! - 2) < 0.1, String(params.get("slope")!.data));
 });
 
-backendTest("cpu", "readState() gives the state that readRun() folds", async (device) => {
+backendTest("cpu", "readHead() gives the state that readRun() folds", async (device) => {
   const store = memoryStore();
   for (const until of [0, 7, 60]) {
     await orThrow(trainRun({ store, device }, "a", task, { until }));
-    const state = await orThrow(readState(store, "a"));
-    assert.deepEqual(state, (await orThrow(readRun(store, "a"))).state);
+    const { state, ends } = await orThrow(readHead(store, "a"));
+    const whole = await orThrow(readRun(store, "a"));
+    assert.deepEqual(state, whole.state);
+    assert.deepEqual(ends, { first: whole.events[0], last: whole.events.at(-1) });
     assert.equal(state.step, until);
   }
 });
 
-backendTest("cpu", "readState() goes on from the state that the log kept", async (device) => {
+backendTest("cpu", "readHead() goes on from the state that the log kept", async (device) => {
   const store = memoryStore();
   await orThrow(trainRun({ store, device }, "a", task));
   const { events, state } = await orThrow(readRun(store, "a"));
@@ -56,7 +58,7 @@ backendTest("cpu", "readState() goes on from the state that the log kept", async
     );
     const recent = { base, events: events.slice(count) };
     const log = { ...store.log, recent: () => TE.right(recent) };
-    assert.deepEqual(await orThrow(readState({ ...store, log }, "a")), state);
+    assert.deepEqual((await orThrow(readHead({ ...store, log }, "a"))).state, state);
   }
 });
 
@@ -70,7 +72,7 @@ backendTest("cpu", "readParams() of a run without a snapshot says so", async (de
 
 backendTest("cpu", "reading a run that is not there says so", async () => {
   const store = memoryStore();
-  await assert.rejects(orThrow(readState(store, "nobody")), /There is no run "nobody"/);
+  await assert.rejects(orThrow(readHead(store, "nobody")), /There is no run "nobody"/);
   await assert.rejects(orThrow(readRun(store, "nobody")), /There is no run "nobody"/);
   await assert.rejects(orThrow(readParams(store, "nobody")), /There is no run "nobody"/);
 });

@@ -87,6 +87,19 @@ Deno.test("what follows the cache is read and checked, and a torn line is found 
   assert.equal(error.place, "00000000.jsonl line 6");
 });
 
+Deno.test("the line that a cache stands at is checked with its line break", async () => {
+  await using store = await temporaryLog();
+  await record(store.log, "a", history.slice(0, 4));
+  const bytes = await Deno.readFile(store.segment(0));
+  for (let bit = 0; bit < 8; bit++) {
+    await Deno.writeFile(store.segment(0), bytes.with(-1, 10 ^ (1 << bit)));
+    for (const work of [store.log.recent("a"), store.log.open("a")]) {
+      const error = await left(work);
+      assert.ok(error.type === "LogDamaged" && error.position === 3, JSON.stringify(error));
+    }
+  }
+});
+
 Deno.test("a segment after the cached one that is missing or misnamed is damage for open() too", async () => {
   await using store = await temporaryLog({ segmentBytes: 1 });
   await record(store.log, "a", history);
@@ -176,10 +189,9 @@ Deno.test("a cache never holds more than what is durable", async () => {
   const before = await cacheText(store);
   const writer = await right(store.log.open("a"));
   {
-    using _ = withFileMethod(
-      "syncData",
-      () => () => Promise.reject(new Error("Input/output error (os error 5)")),
-    );
+    using _ = withFileMethod("syncDataSync", () => () => {
+      throw new Error("Input/output error (os error 5)");
+    });
     await left(writer.append([snapshotTaken(4)], 6));
     await right(writer.close());
   }

@@ -1,0 +1,118 @@
+import assert from "node:assert/strict";
+import * as E from "fp-ts/Either.js";
+import { fileStore } from "../../src/adapters/file_store.ts";
+import { collectGarbage } from "../../src/app/collect_garbage.ts";
+import { describeError } from "../../src/app/describe_error.ts";
+import { orThrow } from "../../src/app/or_throw.ts";
+import { pruneRun } from "../../src/app/prune_run.ts";
+import { repairRun } from "../../src/app/repair_run.ts";
+import { trainRun } from "../../src/app/train_run.ts";
+import { verifyRun } from "../../src/app/verify_run.ts";
+import { keepLast } from "../../src/core/retention_policy.ts";
+import type { Device } from "../../src/ports/device.ts";
+import type { Store } from "../../src/ports/store.ts";
+import { goldenTask } from "../golden/golden_task.ts";
+import { backendTest } from "../support/backends.ts";
+
+const SEGMENT = "a/log/00000000.jsonl";
+
+/** What can become of a run so that nobody can tell which snapshots it needs. */
+const unknown: Readonly<Record<string, (root: string) => Promise<unknown>>> = {
+  "its log is empty": (root) => Deno.truncate(`${root}/${SEGMENT}`),
+  "its log is gone": (root) => Deno.remove(`${root}/a/log`, { recursive: true }),
+  "its log and its state cache are gone": async (root) => {
+    await Deno.remove(`${root}/a/log`, { recursive: true });
+    await Deno.remove(`${root}/a/state.json`);
+  },
+  "its directory has a name that is no run id": (root) =>
+    Deno.rename(`${root}/a`, `${root}/a (old)`),
+  "its segment is a directory": async (root) => {
+    await Deno.remove(`${root}/${SEGMENT}`);
+    await Deno.mkdir(`${root}/${SEGMENT}`);
+  },
+  "its segment is a pipe": async (root) => {
+    await Deno.remove(`${root}/${SEGMENT}`);
+    await new Deno.Command("mkfifo", { args: [`${root}/${SEGMENT}`] }).output();
+  },
+};
+
+for (const [what, happen] of Object.entries(unknown)) {
+  backendTest("cpu", `nothing is collected where a run is there and ${what}`, async (device) => {
+    await using place = await trained(device);
+    await happen(place.root);
+    const before = await orThrow(place.store.snapshots.list());
+    const refused = await collectGarbage(place.store)();
+    assert.ok(E.isLeft(refused) && refused.left.type === "SnapshotsUnknown", what);
+    assert.match(describeError(refused.left), /\ba\b/);
+    assert.deepEqual(await orThrow(place.store.snapshots.list()), before);
+    assert.equal(before.length, 4);
+  });
+}
+
+backendTest(
+  "cpu",
+  "a run behind a link keeps its snapshots, and is not written to",
+  async (device) => {
+    await using place = await trained(device);
+    const { root, store } = place;
+    const elsewhere = await Deno.makeTempDir();
+    await Deno.rename(`${root}/a`, `${elsewhere}/a`);
+    await Deno.symlink(`${elsewhere}/a`, `${root}/a`);
+    assert.deepEqual(await orThrow(store.log.runs()), ["a"]);
+    assert.equal((await orThrow(collectGarbage(store))).objects, 0);
+    assert.deepEqual((await orThrow(verifyRun(store, "a"))).problems, []);
+    const refused = await store.log.open("a")();
+    assert.ok(E.isLeft(refused) && /symbolic link/.test(describeError(refused.left)));
+    await Deno.remove(elsewhere, { recursive: true });
+  },
+);
+
+backendTest("cpu", "verify reports a log that ends before its state cache does", async (device) => {
+  await using place = await trained(device);
+  const lines = (await Deno.readTextFile(`${place.root}/${SEGMENT}`)).split("\n");
+  const cut = lines.slice(0, 5).map((line) => `${line}\n`).join("");
+  await Deno.writeTextFile(`${place.root}/${SEGMENT}`, cut);
+  const { ok, problems } = await orThrow(verifyRun(place.store, "a"));
+  assert.deepEqual([ok, problems.map(({ type }) => type)], [false, ["LogDamaged"]]);
+});
+
+backendTest(
+  "cpu",
+  "verify finds a changed bit in a view that is a copy, and repair mends it",
+  async (device) => {
+    await using place = await trained(device);
+    const path = `${place.root}/a/checkpoints/step-000006/model.safetensors`;
+    const bytes = await Deno.readFile(path);
+    bytes[bytes.length - 1]! ^= 1;
+    await Deno.remove(path);
+    await Deno.writeFile(path, bytes);
+    const { problems } = await orThrow(verifyRun(place.store, "a"));
+    assert.deepEqual(problems.map(({ type }) => type), ["DerivedDiffers"]);
+    assert.match(problems[0]!.message, /a\/checkpoints\/step-000006\/model\.safetensors/);
+    const means = () => Promise.reject(new Error("nothing needs recomputing"));
+    assert.equal((await orThrow(repairRun(place.store, "a", means))).ok, true);
+  },
+);
+
+backendTest("cpu", "verify takes no snapshot for lost that is pruned meanwhile", async (device) => {
+  await using place = await trained(device);
+  const { store } = place;
+  const log: Store["log"] = {
+    ...store.log,
+    read: (run) => async () => {
+      const contents = await store.log.read(run)();
+      await orThrow(pruneRun(fileStore(place.root), "a", keepLast(1)));
+      return contents;
+    },
+  };
+  assert.deepEqual((await orThrow(verifyRun({ ...store, log }, "a"))).problems, []);
+});
+
+async function trained(
+  device: Device,
+): Promise<AsyncDisposable & { readonly root: string; readonly store: Store }> {
+  const root = await Deno.makeTempDir();
+  const store = fileStore(root);
+  await orThrow(trainRun({ store, device }, "a", goldenTask));
+  return { root, store, [Symbol.asyncDispose]: () => Deno.remove(root, { recursive: true }) };
+}

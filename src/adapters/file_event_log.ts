@@ -8,7 +8,6 @@ import { archivedRuns } from "./archived_runs.ts";
 import { entriesIn } from "./directory_entries.ts";
 import { makeDirectory, syncDirectory } from "./durable_file.ts";
 import { guardedLog } from "./guarded_log.ts";
-import { LONGEST_LINE } from "./log_reader.ts";
 import { logWriter } from "./log_writer.ts";
 import { refuseLinks } from "./no_links.ts";
 import {
@@ -21,6 +20,7 @@ import {
 import { isRunDirectory } from "./run_directory.ts";
 import { type RunLock, takeLock } from "./run_lock.ts";
 import { openSegments } from "./segment_writer.ts";
+import { removeTornCache } from "./state_cache.ts";
 import { systemClock } from "./system_clock.ts";
 
 const ARCHIVE = ".archive";
@@ -118,9 +118,10 @@ async function openWriter(
   const directory = directoryOf(root, run);
   const log = `${directory}/log`;
   await refuseLinks(root, `${run}/log`);
-  await makeDirectory(log);
+  for (const path of [root, directory, log]) await makeDirectory(path);
   const lock = await lockRun(root, run, clock);
   try {
+    await removeTornCache(directory);
     const recent = await readRecent(run, directory);
     if (recent.segment !== undefined) await refuseLinks(log, recent.segment);
     const blocks = durability.type === "every-step";

@@ -3,7 +3,7 @@ import type { Digest } from "../core/digest.ts";
 import type { FileRef } from "../core/snapshot.ts";
 import { deltaBase, writeCompressed } from "./compressed_file.ts";
 import type { Compression } from "./compression.ts";
-import { writeAll } from "./durable_file.ts";
+import { confirmName, writeAll } from "./durable_file.ts";
 import { blocksOf, digestBlocks } from "./file_blocks.ts";
 import { compressedName, objectName, readObject } from "./object_file.ts";
 import { type TemporaryFile, temporaryFile } from "./temporary_file.ts";
@@ -111,8 +111,11 @@ async function publish(
   await removeIfThere(`${root}/${compress === "none" ? compressed : plain}`);
 }
 
+/** Whether the store has the object, readable, and for good. */
 async function isStored(root: string, { digest, bytes }: FileRef): Promise<boolean> {
-  return (await readObject(root, digest, bytes)).type === "Object";
+  if ((await readObject(root, digest, bytes)).type !== "Object") return false;
+  await confirmName(`${root}/${objectName(digest)}`);
+  return true;
 }
 
 /** Digests the file and its tensors on two threads. */

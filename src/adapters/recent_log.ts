@@ -1,12 +1,13 @@
 import * as E from "fp-ts/Either.js";
 import { runStateText } from "../codec/run_state_codec.ts";
 import type { StateCache } from "../codec/state_cache_codec.ts";
-import { evolve, initialState } from "../core/evolve.ts";
+import { initialState } from "../core/evolve.ts";
 import type { RunId } from "../core/run_id.ts";
 import type { RecordedEvent } from "../core/recorded_event.ts";
 import type { RunState } from "../core/run_state.ts";
 import { fail } from "../ports/attempt.ts";
 import type { LogContents } from "../ports/event_log.ts";
+import { foldOf } from "../ports/fold_log.ts";
 import { type LogTail, positionAfter, readFirst, readLog } from "./log_reader.ts";
 import { placeInWords, segmentName } from "./log_segment.ts";
 import { hasTraces } from "./run_directory.ts";
@@ -38,14 +39,17 @@ export async function readRecent(run: RunId, directory: string): Promise<RecentL
       return { ...await readLog(run, log, place), base: cache.right.state, first };
     }
   }
-  const whole = await readWhole(run, directory);
-  if (cache !== undefined && E.isRight(cache)) requireLength(run, whole, cache.right);
-  return whole;
+  const tail = await readLog(run, log);
+  if (cache !== undefined && E.isRight(cache)) requireLength(run, tail, cache.right);
+  return await wholeOf(run, directory, tail);
 }
 
 /** Reads all of a run's log. */
 export async function readWhole(run: RunId, directory: string): Promise<RecentLog> {
-  const tail = await readLog(run, `${directory}/log`);
+  return await wholeOf(run, directory, await readLog(run, `${directory}/log`));
+}
+
+async function wholeOf(run: RunId, directory: string, tail: LogTail): Promise<RecentLog> {
   if (tail.last === undefined && await hasTraces(directory)) failGone(run);
   return { ...tail, base: initialState, first: tail.events[0] };
 }
@@ -62,18 +66,13 @@ export function contentsOf({ base, events, first, last, torn }: RecentLog): LogC
   return { base, events, ...(first && last && { ends: { first, last } }), ...(torn && { torn }) };
 }
 
-/** The state that a log amounts to. */
-export function foldOf({ base, events }: LogContents): RunState {
-  return events.reduce((state, { event }) => evolve(state, event), base);
-}
-
 /** Why a run's state cache is not what its log says: none where it is, or where there is no cache. */
 export async function flawsOfStateCache(
   run: RunId,
   directory: string,
 ): Promise<readonly string[]> {
   const cache = await loadStateCache(directory);
-  const whole = await readWhole(run, directory);
+  const whole = await readLog(run, `${directory}/log`);
   if (cache === undefined) return [];
   const flaw = await flawOf(run, directory, cache, whole);
   return flaw === undefined ? [] : [`${STATE_CACHE}: ${flaw}`];

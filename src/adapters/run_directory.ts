@@ -1,7 +1,10 @@
 import { entriesIn } from "./directory_entries.ts";
+import { LONGEST_LINE } from "./log_reader.ts";
 import { LINE_BREAK, openSegment, segmentsIn } from "./log_segment.ts";
 import { STATE_CACHE } from "./state_cache.ts";
 import { isSystemError } from "./system_error.ts";
+
+const CHUNK = 2 ** 16;
 
 /**
  * Whether a directory is that of a run: its log has a line, or cannot be read, or the log is gone and
@@ -27,10 +30,12 @@ async function hasLine(log: string): Promise<boolean> {
   const [first] = await segmentsIn(log);
   if (first === undefined) return false;
   using file = await openSegment(`${log}/${first}`);
-  const chunk = new Uint8Array(4096);
-  for (;;) {
+  const chunk = new Uint8Array(CHUNK);
+  for (let read = 0; read < LONGEST_LINE;) {
     const count = await file.read(chunk);
     if (count === null) return false;
     if (chunk.subarray(0, count).includes(LINE_BREAK)) return true;
+    read += count;
   }
+  return true; // it is no torn line, but damage
 }

@@ -3,6 +3,7 @@ import { decodeEnvelope } from "../codec/envelope_codec.ts";
 import { decodeStateCache, encodeStateCache, type StateCache } from "../codec/state_cache_codec.ts";
 import { decodeUtf8 } from "../codec/utf8.ts";
 import type { RunState } from "../core/run_state.ts";
+import { writeAll } from "./durable_file.ts";
 import { LONGEST_LINE, positionAfter } from "./log_reader.ts";
 import { isSegmentName, LINE_BREAK, type LinePlace, openSegment } from "./log_segment.ts";
 import { readRegular } from "./regular_file.ts";
@@ -54,7 +55,7 @@ export async function placeOfCache(log: string, cache: StateCache): Promise<Line
 /**
  * Keeps `state`, the fold of the events up to the line at `place`, which must be durable.
  *
- * Not synced: a cache that a crash damages is not used.
+ * Its bytes are durable before it has its name, so that a crash leaves this cache or the one before.
  */
 export async function saveStateCache(
   directory: string,
@@ -65,7 +66,7 @@ export async function saveStateCache(
   const temporary = `${directory}/${TEMPORARY}`;
   try {
     await removeIfThere(temporary);
-    await Deno.writeTextFile(temporary, text, { createNew: true });
+    await writeSynced(temporary, text);
     await Deno.rename(temporary, `${directory}/${STATE_CACHE}`);
   } catch (error) {
     await Deno.remove(temporary).catch(() => undefined);
@@ -73,9 +74,20 @@ export async function saveStateCache(
   }
 }
 
+/** Removes what a crash left of a cache that was being written. */
+export async function removeTornCache(directory: string): Promise<void> {
+  await removeIfThere(`${directory}/${TEMPORARY}`);
+}
+
 /** Removes the cache of a run. */
 export async function removeStateCache(directory: string): Promise<void> {
   await removeIfThere(`${directory}/${STATE_CACHE}`);
+}
+
+async function writeSynced(path: string, text: string): Promise<void> {
+  using file = await Deno.open(path, { createNew: true, write: true });
+  await writeAll(file, new TextEncoder().encode(text));
+  await file.sync();
 }
 
 async function openIfThere(path: string): Promise<Deno.FsFile | undefined> {

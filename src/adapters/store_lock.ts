@@ -16,6 +16,7 @@ const PAUSE = 20;
  */
 export async function lockObjects(root: string, how: "shared" | "alone"): Promise<() => void> {
   await refuseLinks(root, NAME);
+  await makeDirectory(root);
   await makeDirectory(`${root}/objects`);
   const path = `${root}/${NAME}`;
   const file = await Deno.open(path, { create: true, read: true, write: true });

@@ -6,7 +6,7 @@ import type { RunId } from "../core/run_id.ts";
 import type { FileRef, Snapshot, SnapshotId, SnapshotManifest } from "../core/snapshot.ts";
 import { checkpointPlace, showCheckpoint } from "./checkpoint_view.ts";
 import type { Compression } from "./compression.ts";
-import { writeAll } from "./durable_file.ts";
+import { confirmName, writeAll } from "./durable_file.ts";
 import { storeGroup } from "./group_file.ts";
 import { refuseLinks } from "./no_links.ts";
 import { objectName, readPlain } from "./object_file.ts";
@@ -62,7 +62,10 @@ export async function storeSnapshot(
 async function storeManifest(root: string, bytes: Uint8Array): Promise<SnapshotId> {
   const id = sha256(bytes);
   const size = { least: bytes.length, most: bytes.length };
-  if ((await readPlain(root, id, size)).type === "Object") return id;
+  if ((await readPlain(root, id, size)).type === "Object") {
+    await confirmName(`${root}/${objectName(id)}`);
+    return id;
+  }
   const temporary = await temporaryFile(root);
   try {
     await writeAll(temporary.file, bytes);

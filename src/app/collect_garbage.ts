@@ -6,8 +6,8 @@ import { attempt, fail } from "../ports/attempt.ts";
 import type { LogContents, LogError } from "../ports/event_log.ts";
 import type { Collected } from "../ports/snapshot_store.ts";
 import type { Store } from "../ports/store.ts";
+import { foldOf } from "../ports/fold_log.ts";
 import type { RunError } from "./errors.ts";
-import { foldOf } from "./read_run.ts";
 
 /** How garbage is collected. */
 export interface CollectOptions {

@@ -1,5 +1,4 @@
 import type { TaskEither } from "fp-ts/TaskEither.js";
-import { evolve } from "../core/evolve.ts";
 import { nearest } from "../core/nearest.ts";
 import type { RecordedEvent } from "../core/recorded_event.ts";
 import type { RunId } from "../core/run_id.ts";
@@ -7,6 +6,7 @@ import type { RunState } from "../core/run_state.ts";
 import type { TensorGroup } from "../core/snapshot.ts";
 import { attempt, type Await, fail } from "../ports/attempt.ts";
 import type { LogContents, TornTail } from "../ports/event_log.ts";
+import { foldOf } from "../ports/fold_log.ts";
 import type { Store } from "../ports/store.ts";
 import type { RunError } from "./errors.ts";
 
@@ -41,11 +41,6 @@ export function readHead(store: Store, run: RunId): TaskEither<RunError, RunHead
     const { ends, torn } = contents;
     return { state, ends: ends!, ...(torn && { torn }) };
   });
-}
-
-/** The fold of a log. */
-export function foldOf({ base, events }: LogContents): RunState {
-  return events.reduce((folded, { event }) => evolve(folded, event), base);
 }
 
 async function stateOf(

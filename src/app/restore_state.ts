@@ -10,11 +10,11 @@ import { attempt, fail } from "../ports/attempt.ts";
 import type { LogContents } from "../ports/event_log.ts";
 import type { RunEnv } from "../ports/run_env.ts";
 import type { SnapshotError } from "../ports/snapshot_store.ts";
+import { foldOf } from "../ports/fold_log.ts";
 import { release } from "../train/ownership.ts";
 import { tensorsOf, type TrainState } from "../train/train_state.ts";
 import { describeSnapshotError, short } from "./describe_error.ts";
 import { initialStateOf, type Plan } from "./plan.ts";
-import { foldOf } from "./read_run.ts";
 import { divergence } from "./recorder.ts";
 import { digestOfState, snapshotOf, stateOf } from "./state_snapshot.ts";
 

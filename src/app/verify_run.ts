@@ -9,10 +9,11 @@ import type { SnapshotRef } from "../core/run_state.ts";
 import { attempt, fail } from "../ports/attempt.ts";
 import type { LogError, TornTail } from "../ports/event_log.ts";
 import type { Store } from "../ports/store.ts";
+import { foldOf } from "../ports/fold_log.ts";
 import { checkSnapshot } from "./check_snapshot.ts";
 import { describeError } from "./describe_error.ts";
 import type { RunError } from "./errors.ts";
-import { foldOf, readRun } from "./read_run.ts";
+import { readRun } from "./read_run.ts";
 
 /** What a verification found. */
 export interface VerifyReport {

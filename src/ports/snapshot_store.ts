@@ -32,7 +32,8 @@ export interface SnapshotStore {
    * Removes all that no snapshot of `live` needs, and what crashes left behind.
    *
    * Waits until nothing is being put, keeps others from putting until it is done, and asks for `live`
-   * in between: so what a running writer has stored is named by then. With `dryRun` it only counts.
+   * in between: so what a running writer has stored is named by then. With `dryRun` it only counts,
+   * and waits for nobody.
    */
   readonly collect: <Failure>(
     live: () => TaskEither<Failure, ReadonlySet<SnapshotId>>,

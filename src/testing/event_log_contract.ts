@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import * as E from "fp-ts/Either.js";
-import { foldOf } from "../app/read_run.ts";
+import { foldOf } from "../ports/fold_log.ts";
 import { GENESIS } from "../codec/envelope_codec.ts";
 import type { RunEvent } from "../core/event.ts";
 import { initialState } from "../core/evolve.ts";
@@ -53,7 +53,7 @@ export function eventLogContract(name: string, make: MakeLog): void {
   claim("append() resolves with the envelopes that read() then gives", async ({ log }) => {
     const appended = await record(log, "a", [started, stepTaken(1)]);
     assert.deepEqual(appended.map(({ event }) => event), [started, stepTaken(1)]);
-    assert.deepEqual(await right(log.read("a")), { base: initialState, events: appended });
+    assert.deepEqual(await right(log.read("a")), wholeOf(appended));
   });
 
   claim("positions count from 0 and each envelope names the one before", async ({ log }) => {
@@ -297,8 +297,7 @@ export function eventLogContract(name: string, make: MakeLog): void {
     const reopen = fixture.reopen ?? (() => fixture.log);
     const appended = await record(fixture.log, "a", everyEvent);
     assert.deepEqual(await right(reopen().runs()), ["a"]);
-    const whole = { base: initialState, events: appended };
-    assert.deepEqual(await right(reopen().read("a")), whole);
+    assert.deepEqual(await right(reopen().read("a")), wholeOf(appended));
     const writer = await right(reopen().open("a"));
     assertEndOf(writer.contents, appended);
     await right(writer.close());
@@ -423,9 +422,15 @@ export function eventLogContract(name: string, make: MakeLog): void {
   });
 }
 
+/** All of a log that holds these events. */
+function wholeOf(events: readonly RecordedEvent[]): LogContents {
+  return { base: initialState, events, ends: { first: events[0]!, last: events.at(-1)! } };
+}
+
 /** What `recent` gives is the end of the history, and the fold of what comes before. */
 function assertEndOf(contents: LogContents, whole: readonly RecordedEvent[]): void {
-  const { base, events } = contents;
+  const { base, events, ends } = contents;
+  assert.deepEqual(ends, { first: whole[0], last: whole.at(-1) });
   assert.equal(versionOf(contents), whole.length);
   assert.deepEqual(events, whole.slice(base.version));
   const before = whole.slice(0, base.version);

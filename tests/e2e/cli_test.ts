@@ -580,12 +580,12 @@ Deno.test("a place that is a link to nothing is refused within seconds", async (
 Deno.test("a run of a newer format is refused, and left as it is", async () => {
   await using place = makePlace(["half"]);
   const [first, ...rest] = readLog(place.root, "half").split("\n");
-  const newer = first!.replace('"format":1', '"format":2');
+  const newer = first!.replace('"format":2', '"format":3');
   Deno.writeTextFileSync(segmentOf(place.root, "half"), [newer, ...rest].join("\n"));
   const before = readLog(place.root, "half");
   const tries = [["train", "--run", "half"], ...looksAt("half"), ["verify", "half"]];
   await inPairs(tries, async (args) => {
-    await refuses([...args, "--runs", place.root], [/newer/, /format 2/, /up to 1/, /[Uu]pdate/]);
+    await refuses([...args, "--runs", place.root], [/newer/, /format 3/, /up to 2/, /[Uu]pdate/]);
   });
   assert.equal(readLog(place.root, "half"), before);
   const { stdout } = await succeeds(["runs", "--runs", place.root]);
@@ -595,6 +595,10 @@ Deno.test("a run of a newer format is refused, and left as it is", async () => {
 Deno.test("a damaged log is refused with its place, and left as it is; other runs are still listed", async () => {
   await using place = makePlace(["half", "done"]);
   damageLog(place.root, "half", 4);
+  const verified = await runCli(["verify", "half", "--runs", place.root]);
+  assert.equal(verified.code, 1);
+  assert.match(verified.stdout, /"half" is damaged at position 4 /);
+  Deno.removeSync(`${place.root}/half/state.json`); // without it the others read the whole log too
   const before = readLog(place.root, "half");
   await inPairs([["train", "--run", "half"], ...looksAt("half")], async (args) => {
     await refuses([...args, "--runs", place.root], [
@@ -741,6 +745,7 @@ function chain(events: readonly RunEvent[]): readonly RecordedEvent[] {
 }
 
 function writeLog(root: string, run: string, recorded: readonly RecordedEvent[]): void {
+  Deno.removeSync(`${root}/${run}/state.json`); // it tells of the log as it was
   Deno.writeTextFileSync(
     segmentOf(root, run),
     recorded.map((one) => `${encodeLine(one)}\n`).join(""),

@@ -188,6 +188,7 @@ for (const [what, length] of [["torn", 100], ["not written yet", 0]] as const) {
     await train(root, setup, [], ["--until", "1"]);
     await Deno.truncate(segmentOf(root), length);
     await forgetState(root);
+    await Deno.remove(`${root}/${RUN}/checkpoints`, { recursive: true });
     await assertEnds(root, setup);
     assert.deepEqual(await eventsOf(root), untouched.events);
   });

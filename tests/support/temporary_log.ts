@@ -1,7 +1,8 @@
 import { fileEventLog, type FileLogOptions } from "../../src/adapters/file_event_log.ts";
 import { encodeLine } from "../../src/codec/envelope_codec.ts";
+import { initialState } from "../../src/core/evolve.ts";
 import type { RecordedEvent } from "../../src/core/recorded_event.ts";
-import type { EventLog } from "../../src/ports/event_log.ts";
+import type { EventLog, LogContents } from "../../src/ports/event_log.ts";
 import { setClock } from "../../src/testing/set_clock.ts";
 
 /** A log in a directory of its own, which is removed in the end. */
@@ -42,6 +43,11 @@ export async function temporaryLog(options: FileLogOptions = {}): Promise<Tempor
 /** The text of envelopes in a log. */
 export function linesOf(recorded: readonly RecordedEvent[]): string {
   return recorded.map((one) => `${encodeLine(one)}\n`).join("");
+}
+
+/** All of a log that holds these envelopes, as the port tells it. */
+export function wholeLog(events: readonly RecordedEvent[]): LogContents {
+  return { base: initialState, events, ends: { first: events[0]!, last: events.at(-1)! } };
 }
 
 /** Lets the files of this process answer otherwise for a while, as a disk might. */

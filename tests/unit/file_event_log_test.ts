@@ -2,14 +2,13 @@ import assert from "node:assert/strict";
 import { fileEventLog } from "../../src/adapters/file_event_log.ts";
 import { encodeLine, seal } from "../../src/codec/envelope_codec.ts";
 import type { RunEvent } from "../../src/core/event.ts";
-import { initialState } from "../../src/core/evolve.ts";
 import type { LogError } from "../../src/ports/event_log.ts";
 import { eventsOf, left, record, right } from "../../src/testing/log_answers.ts";
 import { everyEvent, started, stepTaken } from "../../src/testing/sample_events.ts";
 import { setClock } from "../../src/testing/set_clock.ts";
 import { randomFrom } from "../support/random.ts";
 import { commandLine, repository } from "../support/run_cli.ts";
-import { linesOf, temporaryLog } from "../support/temporary_log.ts";
+import { linesOf, temporaryLog, wholeLog } from "../support/temporary_log.ts";
 
 const SEGMENT = "00000000.jsonl";
 
@@ -31,7 +30,7 @@ Deno.test("fileEventLog() leaves a torn last line out, cuts it on open() and goe
     const torn = left === 0
       ? {}
       : { torn: { position: 2, bytes: left, place: `${SEGMENT} line 3` } };
-    const expected = { base: initialState, events: whole.slice(0, 2), ...torn };
+    const expected = { ...wholeLog(whole.slice(0, 2)), ...torn };
     assert.deepEqual(await right(store.log.read("a")), expected);
     assert.equal((await Deno.stat(store.segment(0))).size, length, "read() changes nothing");
 
@@ -40,10 +39,7 @@ Deno.test("fileEventLog() leaves a torn last line out, cuts it on open() and goe
     assert.equal((await Deno.stat(store.segment(0))).size, kept, "open() cuts");
     const added = await right(writer.append([stepTaken(2, NaN), stepTaken(3)], 2));
     await right(writer.close());
-    assert.deepEqual(await right(store.log.read("a")), {
-      base: initialState,
-      events: [...whole.slice(0, 2), ...added],
-    });
+    assert.deepEqual(await right(store.log.read("a")), wholeLog([...whole.slice(0, 2), ...added]));
   }
 });
 
@@ -70,7 +66,7 @@ for (const length of [0, 1, 100]) {
     const [first] = await record(store.log, "a", [started]);
     assert.ok(first!.position === 0 && first!.session === 1);
     assert.deepEqual(await right(store.log.runs()), ["a"]);
-    assert.deepEqual(await right(store.log.read("a")), { base: initialState, events: [first] });
+    assert.deepEqual(await right(store.log.read("a")), wholeLog([first!]));
   });
 }
 
@@ -212,10 +208,7 @@ Deno.test("fileEventLog() keeps an archived run's log where it says, readable", 
   const slash = name.lastIndexOf("/");
   const archive = fileEventLog(`${store.root}/${name.slice(0, slash)}`);
   assert.deepEqual(await right(archive.runs()), [name.slice(slash + 1)]);
-  assert.deepEqual(await right(archive.read(name.slice(slash + 1))), {
-    base: initialState,
-    events: whole,
-  });
+  assert.deepEqual(await right(archive.read(name.slice(slash + 1))), wholeLog(whole));
 });
 
 Deno.test("fileEventLog() archives a run with the longest name under a name that can be read", async () => {
@@ -225,10 +218,7 @@ Deno.test("fileEventLog() archives a run with the longest name under a name that
   const name = await right(store.log.archive(run));
   const slash = name.lastIndexOf("/");
   const archive = fileEventLog(`${store.root}/${name.slice(0, slash)}`);
-  assert.deepEqual(await right(archive.read(name.slice(slash + 1))), {
-    base: initialState,
-    events: whole,
-  });
+  assert.deepEqual(await right(archive.read(name.slice(slash + 1))), wholeLog(whole));
 });
 
 for (const [what, below] of [["a file", "file"], ["a link to nothing", "link"]] as const) {

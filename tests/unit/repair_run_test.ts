@@ -127,8 +127,7 @@ backendTest(
     assert.equal(ok, false);
     assert.deepEqual(problems, [{
       type: "DerivedDiffers",
-      message:
-        "state.json is another state. `foldlog verify a --repair` makes it anew from the log.",
+      message: "state.json is another state. `foldlog verify a --repair` makes it anew.",
     }]);
     const replayed = await orThrow(replayRun({ store: derived, device }, "a", tenSteps));
     assert.deepEqual([replayed.ok, replayed.replay?.steps], [false, 10]);

@@ -4,7 +4,7 @@ import { observe, type Range } from "./observe.ts";
 import type { OperationName } from "./operations.ts";
 import { losePower } from "./power_loss.ts";
 import { limitFiles, shortenWrites } from "./short_write.ts";
-import type { Group } from "./sites.ts";
+import type { Group, Row, Site } from "./sites.ts";
 import { changes, FAULTS, strike } from "./strike.ts";
 import type { Trial } from "./trial.ts";
 import type { Workbench } from "./workbench.ts";
@@ -13,6 +13,8 @@ import type { Workbench } from "./workbench.ts";
 export interface Experiment {
   readonly column: Trial["column"];
   readonly means: Trial["means"];
+  /** Of the calls that it is aimed at; none where it is not aimed. */
+  readonly rows: readonly Row[];
   readonly run: () => Promise<readonly Trial[]>;
 }
 
@@ -33,7 +35,10 @@ export interface MatrixOptions {
   readonly depth: number;
   /** How many limits of a file's size are tried. */
   readonly limits: number;
-  /** How many experiments of one column are tried by one means, chosen at random, at most. */
+  /**
+   * How many experiments of one column are tried by one means, at most, chosen at random; where there is
+   * room, each row has one.
+   */
   readonly most: number;
 }
 
@@ -51,7 +56,7 @@ export async function experimentsWith(
     ...modelDisks(bench, operation, groups, losses, options),
   ];
   const kinds = Map.groupBy(possible, ({ column, means }) => `${column} by ${means}`);
-  const all = [...kinds.values()].flatMap((kind) => chosen(kind, options.most, options.random));
+  const all = [...kinds.values()].flatMap((kind) => sample(kind, options));
   const calls = groups.flatMap(({ sites }) => sites.filter(changes)).length;
   return { all, calls };
 }
@@ -84,6 +89,22 @@ export function chosen<A>(all: readonly A[], count: number, random: () => number
     .sort((a, b) => a.index - b.index).map(({ value }) => value);
 }
 
+/** Some experiments of one kind, chosen at random, with one for each row among them if there is room. */
+function sample(
+  kind: readonly Experiment[],
+  { most, random }: Pick<MatrixOptions, "most" | "random">,
+): readonly Experiment[] {
+  const rows = chosen([...new Set(kind.flatMap(({ rows }) => rows))], most, random);
+  const picked = new Set(
+    rows.flatMap((row) =>
+      chosen(kind.filter((experiment) => experiment.rows.includes(row)), 1, random)
+    ),
+  );
+  const others = kind.filter((experiment) => !picked.has(experiment));
+  for (const other of chosen(others, most - picked.size, random)) picked.add(other);
+  return kind.filter((experiment) => picked.has(experiment));
+}
+
 function strikes(
   bench: Workbench,
   operation: OperationName,
@@ -94,6 +115,7 @@ function strikes(
     groups.filter(({ sites }) => sites.some(fault.strikes)).map((group) => ({
       column: fault.column,
       means: "strace" as const,
+      rows: rowsOf(group, fault.strikes),
       run: () => sweep(depth, group, (nth) => strike(bench, operation, fault, group, nth)),
     }))
   );
@@ -110,11 +132,13 @@ function realDisks(
     ...groups.filter(({ sites }) => sites.some(changes)).map((group): Experiment => ({
       column: "power loss",
       means: "ext4",
+      rows: rowsOf(group, changes),
       run: () => sweep(depth, group, (nth) => losePower(bench, operation, group, nth)),
     })),
     ...rooms.map((roomOf): Experiment => ({
       column: "ENOSPC",
       means: "full tmpfs",
+      rows: [],
       run: () => fill(bench, operation, roomOf),
     })),
   ];
@@ -135,11 +159,13 @@ function shortWrites(
     ...drawn.map((bytes): Experiment => ({
       column: "short write",
       means: "file size limit",
+      rows: [],
       run: async () => [await limitFiles(bench, operation, bytes)],
     })),
     ...[1, 7, 100, 1000].map((bytes): Experiment => ({
       column: "short write",
       means: "short FsFile.write",
+      rows: [],
       run: () => shortenWrites(bench, operation, bytes),
     })),
   ];
@@ -157,14 +183,20 @@ function modelDisks(
     ...losses.map((loss): Experiment => ({
       column: "power loss",
       means: "model",
+      rows: [],
       run: () => judgeLosses(bench, operation, [loss]),
     })),
     ...[...variants].map((variant): Experiment => ({
       column: "power loss",
       means: "killed, then model",
+      rows: [],
       run: () => killThenLose(bench, operation, variant, options),
     })),
   ];
+}
+
+function rowsOf({ sites }: Group, strikes: (site: Site) => boolean): readonly Row[] {
+  return sites.filter(strikes).map(({ row }) => row);
 }
 
 /** Strikes the first call of a group, the second, and so on, until the process ends untouched. */

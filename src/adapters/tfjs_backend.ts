@@ -4,6 +4,9 @@ import type { Environment } from "../core/environment.ts";
 import type { HostTensor } from "../core/host_tensor.ts";
 import { attempt, fail } from "../ports/attempt.ts";
 import type { BackendUnavailable, Device } from "../ports/device.ts";
+import { registerCpuKernels } from "../train/kernels/cpu/register_cpu_kernels.ts";
+import { registerWasmKernels } from "../train/kernels/wasm/register_wasm_kernels.ts";
+import type { WasmBackend } from "../train/kernels/wasm/wasm_backend.ts";
 import type { Backend, BackendChoice } from "./backend_choice.ts";
 
 /** Milliseconds of steps after which the event loop has a turn; a turn costs about two. */
@@ -95,7 +98,20 @@ async function start(
   }
   if (!await tf.setBackend(backend)) return unavailable(backend);
   await tf.ready();
+  registerKernels(backend);
   return detail;
+}
+
+/** Registers foldlog's own kernels with the backend, which has been started. */
+function registerKernels(backend: Backend): void {
+  switch (backend) {
+    case "wasm":
+      return registerWasmKernels(tf.backend() as unknown as WasmBackend);
+    case "cpu":
+      return registerCpuKernels();
+    case "webgpu":
+      return;
+  }
 }
 
 function unavailable(backend: string): never {
@@ -158,22 +174,15 @@ async function readTensor(tensor: tf.Tensor, reuse?: HostTensor): Promise<HostTe
   return { dtype, shape, data: memory };
 }
 
-/** What the wasm backend has beside what all backends have. */
-interface WasmBackend {
-  readonly dataIdMap: { has(dataId: object): boolean };
-  getMemoryOffset(dataId: object): number;
-  readonly wasm: { readonly HEAPU8: Uint8Array<ArrayBuffer> };
-}
-
 /**
  * The elements of a tensor of the wasm backend where they are: `data()` would copy them once more, into
  * fresh memory. Valid until anything is computed.
  */
 function onHeap({ dataId, dtype, size }: tf.Tensor): Float32Array | Int32Array | undefined {
-  const backend = tf.findBackend("wasm") as Partial<WasmBackend> | null;
-  if (!backend?.dataIdMap?.has(dataId) || backend.wasm === undefined) return undefined;
-  const { buffer } = backend.wasm.HEAPU8;
-  const at = backend.getMemoryOffset!(dataId);
+  const backend = tf.findBackend("wasm") as unknown as WasmBackend | null;
+  if (!backend?.dataIdMap.has(dataId)) return undefined;
+  const { buffer } = backend.wasm.asm.memory;
+  const at = backend.dataIdMap.get(dataId).memoryOffset;
   return dtype === "float32"
     ? new Float32Array(buffer, at, size)
     : new Int32Array(buffer, at, size);

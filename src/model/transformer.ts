@@ -1,11 +1,11 @@
 import * as tf from "@tensorflow/tfjs";
 import { foldIn, normal, type RngKey } from "../core/rng_key.ts";
-import { dropout } from "../train/dropout.ts";
-import { causalAttention } from "../train/kernels/causal_attention.ts";
+import { causalAttention } from "../train/kernels/attention.ts";
+import { dropout } from "../train/kernels/dropout.ts";
 import { embedding } from "../train/kernels/embedding.ts";
 import { gelu } from "../train/kernels/gelu.ts";
 import { layerNorm } from "../train/kernels/layer_norm.ts";
-import { dense, product, transposed } from "../train/kernels/product.ts";
+import { dense, product } from "../train/kernels/product.ts";
 
 /** Sizes of a transformer. `channels` is a multiple of `heads`. */
 export interface TransformerSizes {
@@ -98,7 +98,7 @@ export function transformerLogits(
     const hidden = gelu(affine(layerNormOf(x, block.ln_2), block.mlp.c_fc));
     x = tf.add(x, drop(affine(hidden, block.mlp.c_proj), `h.${layer}.mlp`));
   });
-  return product(layerNormOf(x, params.ln_f), transposed(params.wte.weight));
+  return product(layerNormOf(x, params.ln_f), params.wte.weight, { transposeB: true });
 }
 
 /** Token plus position embedding: [batch * context, channels]. */

@@ -1,10 +1,11 @@
 import * as tf from "@tensorflow/tfjs";
+import { sumSquares } from "./kernels/sum_squares.ts";
 import { type Optimizer, stateless } from "./optimizer.ts";
 import { leavesOf, mapTree, type Tree } from "./tree.ts";
 
 /** The Euclidean norm of all leaves together, a scalar; leaves are added in sorted order. */
 export function globalNorm(tree: Tree): tf.Scalar {
-  const squares = leavesOf(tree).map(([, leaf]) => tf.sum<tf.Scalar>(tf.square(leaf)));
+  const squares = leavesOf(tree).map(([, leaf]) => sumSquares(leaf));
   return tf.sqrt(squares.reduce<tf.Scalar>((sum, square) => tf.add(sum, square), tf.scalar(0)));
 }
 

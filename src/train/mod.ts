@@ -8,13 +8,13 @@ export { type AdamOptions, adamw, addDecayedWeights, scaleByAdam } from "./adamw
 export { chain } from "./chain.ts";
 export { clipByGlobalNorm, globalNorm } from "./clip.ts";
 export { batchToDevice, toDevice } from "./device_tensor.ts";
-export { dropout } from "./dropout.ts";
-export { type AttentionShape, causalAttention } from "./kernels/causal_attention.ts";
+export { type AttentionShape, causalAttention } from "./kernels/attention.ts";
 export { crossEntropy } from "./kernels/cross_entropy.ts";
-export { embedding, oneHot } from "./kernels/embedding.ts";
+export { dropout } from "./kernels/dropout.ts";
+export { embedding } from "./kernels/embedding.ts";
 export { gelu } from "./kernels/gelu.ts";
 export { layerNorm } from "./kernels/layer_norm.ts";
-export { dense, product, transposed } from "./kernels/product.ts";
+export { dense, product, type Sides } from "./kernels/product.ts";
 export { type Forward, withGradient } from "./kernels/with_gradient.ts";
 export type { Batch, HostBatch, Loss } from "./loss.ts";
 export { type Optimizer, stateless, type UpdateContext } from "./optimizer.ts";

@@ -1,21 +1,29 @@
-import * as tf from "@tensorflow/tfjs";
-import { oneHot } from "./embedding.ts";
+import type * as tf from "@tensorflow/tfjs";
+import { float32, type Kernel, run } from "./kernel.ts";
 import { withGradient } from "./with_gradient.ts";
 
 /**
- * Mean negative log-likelihood, in nats, of `targets` [rows] (int32) under softmax(`logits`
- * [rows, classes]).
+ * Of logits [rows, classes] and int32 targets [rows]: the mean loss [], and the softmax. A target that is
+ * no class makes the loss NaN.
+ */
+export const CROSS_ENTROPY: Kernel = {
+  name: "foldlog.CrossEntropy",
+  results: ([logits]) => [float32([]), logits!],
+};
+
+/** Of dy [], softmax and targets: the gradient of the logits. */
+export const CROSS_ENTROPY_GRADIENT: Kernel = {
+  name: "foldlog.CrossEntropyGradient",
+  results: ([_dy, softmax]) => [softmax!],
+};
+
+/**
+ * Mean negative log-likelihood, in nats, of `targets` [rows] (int32, from 0 up to `classes`) under
+ * softmax(`logits` [rows, classes]).
  */
 export function crossEntropy(logits: tf.Tensor2D, targets: tf.Tensor1D): tf.Scalar {
-  const [rows, classes] = logits.shape;
-  return withGradient([logits], (input) => {
-    const labels = oneHot(targets, classes);
-    const shifted = tf.sub(input!, tf.max(input!, 1, true));
-    const exps = tf.exp(shifted);
-    const sums = tf.sum(exps, 1, true);
-    const right = tf.sum(tf.mul(shifted, labels), 1, true);
-    return { value: tf.mean(tf.sub(tf.log(sums), right)), saved: [exps, sums, labels] };
-  }, (dy, [exps, sums, labels]) => [
-    tf.mul(tf.sub(tf.div(exps!, sums!), labels!), tf.div(dy, rows)),
-  ]);
+  return withGradient([logits], ([input]) => {
+    const [value, softmax] = run(CROSS_ENTROPY, [input!, targets], {});
+    return { value: value!, saved: [softmax!, targets] };
+  }, (dy, [softmax, labels]) => run(CROSS_ENTROPY_GRADIENT, [dy, softmax!, labels!], {}));
 }

@@ -1,25 +1,29 @@
 import * as tf from "@tensorflow/tfjs";
-import { transposed } from "./product.ts";
+import { float32, type Kernel, run } from "./kernel.ts";
 import { withGradient } from "./with_gradient.ts";
+
+type Rows = { readonly rows: number };
+
+/**
+ * Of x [count, n] and int32 ids [count]: [rows, n], each row the sum of the rows of x with its id, in
+ * their order. An id that is no row is passed over.
+ */
+export const ADD_ROWS: Kernel<Rows> = {
+  name: "foldlog.AddRows",
+  results: ([x], { rows }) => [float32([rows, x!.shape[1]!])],
+};
 
 /**
  * Rows of `table` [vocabulary, channels] for `ids` [count] (int32): [count, channels].
  *
- * The gradient is a product with the one-hot matrix of the ids, which adds in a fixed order. The
- * gradient of tfjs's `gather` adds with atomics on webgpu, in no fixed order, and is missing on wasm.
+ * The gradient adds in the order of the ids. That of tfjs's `gather` adds with atomics on webgpu, in no
+ * fixed order, and is missing on wasm.
  */
 export function embedding(table: tf.Tensor2D, ids: tf.Tensor1D): tf.Tensor2D {
+  const rows = table.shape[0];
   return withGradient(
     [table],
-    (rows) => ({ value: tf.gather(rows!, ids), saved: [ids] }),
-    (
-      dy,
-      [used],
-    ) => [tf.matMul(transposed(oneHot(used as tf.Tensor1D, table.shape[0])), dy as tf.Tensor2D)],
+    ([whole]) => ({ value: tf.gather(whole!, ids), saved: [ids] }),
+    (dy, [used]) => run(ADD_ROWS, [dy, used!], { rows }),
   );
-}
-
-/** [count, depth] in float32 with a one at each id. */
-export function oneHot(ids: tf.Tensor1D, depth: number): tf.Tensor2D {
-  return tf.cast(tf.oneHot(ids, depth), "float32") as tf.Tensor2D;
 }

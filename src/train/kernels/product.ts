@@ -1,30 +1,101 @@
-import * as tf from "@tensorflow/tfjs";
+import type * as tf from "@tensorflow/tfjs";
+import { float32, type Kernel, run } from "./kernel.ts";
 import { withGradient } from "./with_gradient.ts";
 
+/** Whether the last two dimensions of a side are exchanged before it is multiplied. */
+export type Sides = { readonly transposeA: boolean; readonly transposeB: boolean };
+
 /**
- * Matrix product of [..., n, k] and [..., k, m] whose gradient transposes explicitly.
- *
- * tfjs's own gradient passes transpose flags, which its wasm backend computes about twelve times
- * slower than a transpose followed by a plain product.
+ * Of A [..., n, k] and B [..., k, m], each with its last two dimensions exchanged where the attribute
+ * says so, and a bias [m] or none: A B + bias. The leading dimensions are equal, or one side has none.
  */
-export function product<T extends tf.Tensor>(a: T, b: T): T {
+export const PRODUCT: Kernel<Sides> = {
+  name: "foldlog.Product",
+  results: ([a, b], sides) => {
+    const { batch, rows, columns } = productShape(a!.shape, b!.shape, sides);
+    return [float32([...batch, rows, columns])];
+  },
+};
+
+/** Of x [rows, n]: the sums of its columns [n]. */
+export const SUM_ROWS: Kernel = {
+  name: "foldlog.SumRows",
+  results: ([x]) => [float32(x!.shape.slice(1))],
+};
+
+/** Sizes of a product. */
+export interface ProductShape {
+  /** Leading dimensions of the result. */
+  readonly batch: readonly number[];
+  readonly rows: number;
+  readonly columns: number;
+  readonly inner: number;
+}
+
+/** The sizes of a product of these shapes; throws a RangeError where they do not fit. */
+export function productShape(
+  a: readonly number[],
+  b: readonly number[],
+  { transposeA, transposeB }: Sides,
+): ProductShape {
+  const [aRows, inner] = lastTwo(a, transposeA);
+  const [bInner, columns] = lastTwo(b, transposeB);
+  const batches = [a.slice(0, -2), b.slice(0, -2)].filter(({ length }) => length > 0);
+  const [batch = [], other = batch] = batches;
+  if (inner !== bInner || batch.join() !== other.join()) {
+    const sides = `[${a}]${transposeA ? "'" : ""} and [${b}]${transposeB ? "'" : ""}`;
+    throw new RangeError(`Expected shapes that can be multiplied, found ${sides}`);
+  }
+  return { batch, rows: aRows, columns, inner };
+}
+
+/**
+ * Matrix product of [..., n, k] and [..., k, m], either side with its last two dimensions exchanged.
+ *
+ * Nothing is ever transposed in memory, for the gradients neither. Both sides have the same leading
+ * dimensions.
+ */
+export function product<T extends tf.Tensor>(a: T, b: T, sides: Partial<Sides> = {}): T {
+  const { transposeA = false, transposeB = false } = sides;
   return withGradient(
     [a, b],
-    (left, right) => ({ value: tf.matMul(left!, right!), saved: [left!, right!] }),
+    (inputs) => ({
+      value: multiplied(inputs[0]!, inputs[1]!, transposeA, transposeB),
+      saved: inputs,
+    }),
     (dy, [left, right]) => [
-      tf.matMul(dy, transposed(right!)),
-      tf.matMul(transposed(left!), dy),
+      transposeA
+        ? multiplied(right!, dy, transposeB, true)
+        : multiplied(dy, right!, false, !transposeB),
+      transposeB
+        ? multiplied(dy, left!, true, transposeA)
+        : multiplied(left!, dy, !transposeA, false),
     ],
   );
 }
 
-/** The last two dimensions exchanged. */
-export function transposed<T extends tf.Tensor>(x: T): T {
-  const axes = x.shape.map((_, axis) => axis);
-  return tf.transpose(x, [...axes.slice(0, -2), x.rank - 1, x.rank - 2]);
-}
-
 /** x W + b for x of [rows, in], W of [in, out] and b of [out]: [rows, out]. */
 export function dense(x: tf.Tensor2D, weight: tf.Tensor2D, bias: tf.Tensor1D): tf.Tensor2D {
-  return tf.add(product(x, weight), bias);
+  return withGradient([x, weight, bias], (inputs) => ({
+    value: run(PRODUCT, inputs, { transposeA: false, transposeB: false })[0]!,
+    saved: inputs.slice(0, 2),
+  }), (dy, [input, weights]) => [
+    multiplied(dy, weights!, false, true),
+    multiplied(input!, dy, true, false),
+    run(SUM_ROWS, [dy], {})[0]!,
+  ]);
+}
+
+function multiplied(
+  a: tf.Tensor,
+  b: tf.Tensor,
+  transposeA: boolean,
+  transposeB: boolean,
+): tf.Tensor {
+  return run(PRODUCT, [a, b], { transposeA, transposeB })[0]!;
+}
+
+function lastTwo(shape: readonly number[], transposed: boolean): readonly [number, number] {
+  const [rows, columns] = shape.slice(-2) as [number, number];
+  return transposed ? [columns, rows] : [rows, columns];
 }

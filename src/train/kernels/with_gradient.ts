@@ -12,12 +12,12 @@ export interface Forward {
  */
 export function withGradient<Out extends tf.Tensor>(
   inputs: readonly tf.Tensor[],
-  forward: (...inputs: tf.Tensor[]) => Forward,
+  forward: (inputs: readonly tf.Tensor[]) => Forward,
   gradient: (dy: tf.Tensor, saved: readonly tf.Tensor[]) => readonly tf.Tensor[],
 ): Out {
   const operation = tf.customGrad((...given) => {
     const save = given.at(-1) as tf.GradSaveFunc;
-    const { value, saved } = forward(...given.slice(0, -1) as tf.Tensor[]);
+    const { value, saved } = forward(given.slice(0, -1) as tf.Tensor[]);
     save([...saved]);
     return { value, gradFunc: (dy, kept) => [...gradient(dy, kept)] };
   });

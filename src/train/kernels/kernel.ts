@@ -1,0 +1,69 @@
+import * as tf from "@tensorflow/tfjs";
+
+/** Type and shape of a tensor. */
+export interface TensorSpec {
+  readonly dtype: "float32" | "int32";
+  readonly shape: readonly number[];
+}
+
+/** What a kernel is told besides its inputs. */
+export type Attributes = Readonly<Record<string, number | boolean>>;
+
+/**
+ * A computation of foldlog's own that each backend implements: registered with tfjs under its name,
+ * with the same meaning everywhere, and on each backend with one fixed order of additions.
+ */
+export interface Kernel<A extends Attributes = Attributes> {
+  readonly name: `foldlog.${string}`;
+  /** What it makes of inputs of these types and shapes. */
+  readonly results: (inputs: readonly TensorSpec[], attributes: A) => readonly TensorSpec[];
+}
+
+/** A float32 tensor of a shape. */
+export function float32(shape: readonly number[]): TensorSpec {
+  return { dtype: "float32", shape };
+}
+
+/** Elements of a shape. */
+export function sizeOf(shape: readonly number[]): number {
+  return shape.reduce((size, length) => size * length, 1);
+}
+
+/**
+ * Runs a kernel on the current backend. It has no gradient of its own: see `withGradient`. Borrows the
+ * inputs; the caller owns the results.
+ */
+export function run<A extends Attributes>(
+  { name }: Kernel<A>,
+  inputs: readonly tf.Tensor[],
+  attributes: A,
+): tf.Tensor[] {
+  const named: Record<string, tf.Tensor> = Object.fromEntries(inputs.entries());
+  return tf.engine().runKernel(name, named, attributes);
+}
+
+/** The attributes of a kernel. */
+export type AttributesOf<K> = K extends Kernel<infer A> ? A : never;
+
+/** Backs a kernel on the current backend: registers it with tfjs unless that was done before. */
+export function register<B, A extends Attributes>(
+  backendName: string,
+  kernel: Kernel<A>,
+  compute: (
+    backend: B,
+    inputs: readonly tf.TensorInfo[],
+    results: readonly TensorSpec[],
+    attributes: A,
+  ) => tf.TensorInfo[],
+): void {
+  if (tf.getKernel(kernel.name, backendName) !== undefined) return;
+  tf.registerKernel({
+    kernelName: kernel.name,
+    backendName,
+    kernelFunc({ inputs, backend, attrs }) {
+      const given = Object.values(inputs) as (tf.TensorInfo & TensorSpec)[];
+      const attributes = attrs as unknown as A;
+      return compute(backend as B, given, kernel.results(given, attributes), attributes);
+    },
+  });
+}

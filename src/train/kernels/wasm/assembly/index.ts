@@ -1,0 +1,18 @@
+// The functions of the kernels' module, in AssemblyScript (https://www.assemblyscript.org): TypeScript's
+// syntax on WebAssembly's types. `tools/build_kernels.ts` compiles them to `../kernels_wasm.ts`.
+//
+// Addresses are in bytes, lengths in elements. No function allocates, keeps anything, or reads beyond
+// what it was given; each adds in one order that depends on sizes alone.
+export { adam } from "./adam";
+export {
+  attentionWeights,
+  attentionWeightsGradient,
+  mixValues,
+  mixValuesGradient,
+} from "./attention";
+export { crossEntropy, crossEntropyGradient } from "./cross_entropy";
+export { dropout } from "./dropout";
+export { gelu, geluGradient } from "./gelu";
+export { layerNorm, layerNormGradient } from "./layer_norm";
+export { product, workBytes } from "./product";
+export { addRows, sumRows, sumSquares } from "./sums";

@@ -1,8 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
-import { chain } from "./chain.ts";
-import { type Optimizer, stateless } from "./optimizer.ts";
-import { scaleByLearningRate } from "./sgd.ts";
-import { mapTree, type Tree } from "./tree.ts";
+import { adamUpdate } from "./kernels/adam_update.ts";
+import type { Optimizer, UpdateContext } from "./optimizer.ts";
+import { mapNamed, mapTree, type Tree, withLeaves } from "./tree.ts";
 
 /** The coefficients of Adam; the defaults are the paper's. */
 export interface AdamOptions {
@@ -11,64 +10,77 @@ export interface AdamOptions {
   readonly epsilon?: number;
 }
 
-type AdamState = { readonly mu: Tree; readonly nu: Tree };
+/** Running means of the gradients (mu) and of their squares (nu), as trees of the parameters' structure. */
+export type AdamState = { readonly mu: Tree; readonly nu: Tree };
+
+/** Which parameters decay. */
+export type DecayMask = (path: string, param: tf.Tensor) => boolean;
 
 /**
- * Adam's scaling (Kingma and Ba, 2015, algorithm 1): first moment over the root of the second, both
- * corrected for their start at zero. The corrections are derived from the step, never stored.
- */
-export function scaleByAdam(options: AdamOptions = {}): Optimizer<AdamState> {
-  const { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 } = options;
-  return {
-    init: (params) => ({ mu: zeros(params), nu: zeros(params) }),
-    update(gradients, state, _params, { step }) {
-      const mu = mapTree(
-        (gradient, before) => tf.add(tf.mul(before, beta1), tf.mul(gradient, 1 - beta1)),
-        gradients,
-        state.mu,
-      );
-      const nu = mapTree(
-        (gradient, before) => tf.add(tf.mul(before, beta2), tf.mul(tf.square(gradient), 1 - beta2)),
-        gradients,
-        state.nu,
-      );
-      const correction1 = 1 - beta1 ** (step + 1);
-      const correction2 = 1 - beta2 ** (step + 1);
-      const updates = mapTree(
-        (first, second) =>
-          tf.div(
-            tf.div(first, correction1),
-            tf.add(tf.sqrt(tf.div(second, correction2)), epsilon),
-          ),
-        mu,
-        nu,
-      );
-      return { updates, state: { mu, nu } };
-    },
-  };
-}
-
-/** Adds `weightDecay` times the parameter to the updates of parameters of two or more dimensions. */
-export function addDecayedWeights(weightDecay: number): Optimizer<Record<string, never>> {
-  return stateless((gradients, params) =>
-    mapTree(
-      (update, param) => param.rank < 2 ? update : tf.add(update, tf.mul(param, weightDecay)),
-      gradients,
-      params,
-    )
-  );
-}
-
-/**
- * Adam with decoupled weight decay (Loshchilov and Hutter, 2019).
+ * Adam with decoupled weight decay (Loshchilov and Hutter, 2019, algorithm 2), learning rate included, as
+ * one kernel for each parameter.
  *
  * Decay is left out for parameters of fewer than two dimensions (biases, norms), as is usual for
- * transformers.
+ * transformers, unless `decays` says otherwise.
  */
-export function adamw(options: AdamOptions & { readonly weightDecay?: number } = {}): Optimizer {
-  const { weightDecay = 0 } = options;
-  const decay = weightDecay === 0 ? [] : [addDecayedWeights(weightDecay)];
-  return chain(scaleByAdam(options), ...decay, scaleByLearningRate()) as Optimizer;
+export function adamw(
+  options: AdamOptions & { readonly weightDecay?: number; readonly decays?: DecayMask } = {},
+): Optimizer<AdamState> {
+  const { weightDecay = 0, decays = hasTwoDimensions } = options;
+  return adamWith(options, (path, param, { learningRate }) => ({
+    learningRate,
+    decay: weightDecay > 0 && decays(path, param) ? weightDecay : 0,
+  }));
+}
+
+/** Adam (Kingma and Ba, 2015, algorithm 1): `adamw` without decay. */
+export function adam(options: AdamOptions = {}): Optimizer<AdamState> {
+  return adamw(options);
+}
+
+/** Adam's scaling alone, for a chain: the first moment over the root of the second, both corrected. */
+export function scaleByAdam(options: AdamOptions = {}): Optimizer<AdamState> {
+  return adamWith(options, () => ({ learningRate: -1, decay: 0 })); // an update is subtracted
+}
+
+/** The decay of parameters of two or more dimensions. */
+export function hasTwoDimensions(_path: string, param: tf.Tensor): boolean {
+  return param.rank >= 2;
+}
+
+/**
+ * The corrections of the moments for their start at zero are derived from the step, never stored.
+ */
+function adamWith(
+  { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8 }: AdamOptions,
+  ratesOf: (
+    path: string,
+    param: tf.Tensor,
+    context: UpdateContext,
+  ) => { readonly learningRate: number; readonly decay: number },
+): Optimizer<AdamState> {
+  return {
+    init: (params) => ({ mu: zeros(params), nu: zeros(params) }),
+    update(gradients, state, params, context) {
+      const correction1 = 1 - beta1 ** (context.step + 1);
+      const correction2 = 1 - beta2 ** (context.step + 1);
+      const shared = { beta1, beta2, epsilon, correction1, correction2 };
+      const mus: tf.Tensor[] = [];
+      const nus: tf.Tensor[] = [];
+      const updates = mapNamed(
+        (path, gradient, mu, nu, param) => {
+          const numbers = { ...shared, ...ratesOf(path, param!, context) };
+          const next = adamUpdate(gradient, { mu: mu!, nu: nu! }, param!, numbers);
+          mus.push(next.mu);
+          nus.push(next.nu);
+          return next.update;
+        },
+        gradients,
+        ...[state.mu, state.nu, params],
+      );
+      return { updates, state: { mu: withLeaves(state.mu, mus), nu: withLeaves(state.nu, nus) } };
+    },
+  };
 }
 
 function zeros(params: Tree): Tree {

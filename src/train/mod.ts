@@ -4,9 +4,17 @@
  *
  * @module
  */
-export { type AdamOptions, adamw, addDecayedWeights, scaleByAdam } from "./adamw.ts";
+export {
+  adam,
+  type AdamOptions,
+  type AdamState,
+  adamw,
+  type DecayMask,
+  scaleByAdam,
+} from "./adamw.ts";
 export { chain } from "./chain.ts";
 export { clipByGlobalNorm, globalNorm } from "./clip.ts";
+export { addDecayedWeights } from "./decayed_weights.ts";
 export { batchToDevice, toDevice } from "./device_tensor.ts";
 export { type AttentionShape, causalAttention } from "./kernels/attention.ts";
 export { crossEntropy } from "./kernels/cross_entropy.ts";

@@ -17,7 +17,7 @@ function named(options: RunConfig["optimizer"]): Optimizer {
     case "sgd":
       return sgd(options);
     case "adamw":
-      return adamw(options);
+      return adamw(options) as Optimizer;
     default:
       return options.name satisfies never;
   }

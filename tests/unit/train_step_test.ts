@@ -7,7 +7,7 @@ import type { Device } from "../../src/ports/device.ts";
 import { adamw } from "../../src/train/adamw.ts";
 import { chain } from "../../src/train/chain.ts";
 import { clipByGlobalNorm } from "../../src/train/clip.ts";
-import { dropout } from "../../src/train/dropout.ts";
+import { dropout } from "../../src/train/kernels/dropout.ts";
 import { dense } from "../../src/train/kernels/product.ts";
 import type { HostBatch, Loss } from "../../src/train/loss.ts";
 import type { Optimizer, UpdateContext } from "../../src/train/optimizer.ts";

@@ -10,7 +10,17 @@ const FOLDER = new URL("../src/train/kernels/wasm/", import.meta.url);
 const MODULE = new URL("kernels_wasm.ts", FOLDER);
 
 const OPTIONS = [
-  ...["-O3", "--converge", "--noAssert", "--runtime", "stub", "--enable", "simd"],
+  ...[
+    "-O3",
+    "--converge",
+    "--noAssert",
+    "--runtime",
+    "stub",
+    "--enable",
+    "simd",
+    "--enable",
+    "relaxed-simd",
+  ],
   ...["--importMemory", "--initialMemory", "1", "--outFile", "kernels.wasm"],
 ];
 

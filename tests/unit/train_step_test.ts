@@ -300,10 +300,10 @@ backendTest(
     assert.deepEqual(
       leavesOf(tensorsOf(state)).map(([path]) => path),
       [
-        "optimizer.0.mu.bias",
-        "optimizer.0.mu.weight",
-        "optimizer.0.nu.bias",
-        "optimizer.0.nu.weight",
+        "optimizer.mu.bias",
+        "optimizer.mu.weight",
+        "optimizer.nu.bias",
+        "optimizer.nu.weight",
       ]
         .concat(["params.bias", "params.weight"]),
     );

@@ -1,8 +1,14 @@
-import * as tf from "@tensorflow/tfjs";
+import type * as tf from "@tensorflow/tfjs";
 import { float32, type Kernel, run } from "./kernel.ts";
 import { withGradient } from "./with_gradient.ts";
 
 type Rows = { readonly rows: number };
+
+/** Of a table [rows, n] and int32 ids [count]: the rows of the ids, [count, n]; NaN for what is no row. */
+export const TAKE_ROWS: Kernel = {
+  name: "foldlog.TakeRows",
+  results: ([table, ids]) => [float32([ids!.shape[0]!, table!.shape[1]!])],
+};
 
 /**
  * Of x [count, n] and int32 ids [count]: [rows, n], each row the sum of the rows of x with its id, in
@@ -14,7 +20,8 @@ export const ADD_ROWS: Kernel<Rows> = {
 };
 
 /**
- * Rows of `table` [vocabulary, channels] for `ids` [count] (int32): [count, channels].
+ * Rows of `table` [vocabulary, channels] for `ids` [count] (int32): [count, channels]. An id that is no
+ * row gives NaN, which the loss then shows.
  *
  * The gradient adds in the order of the ids. That of tfjs's `gather` adds with atomics on webgpu, in no
  * fixed order, and is missing on wasm.
@@ -23,7 +30,7 @@ export function embedding(table: tf.Tensor2D, ids: tf.Tensor1D): tf.Tensor2D {
   const rows = table.shape[0];
   return withGradient(
     [table],
-    ([whole]) => ({ value: tf.gather(whole!, ids), saved: [ids] }),
+    ([whole]) => ({ value: run(TAKE_ROWS, [whole!, ids], {})[0]!, saved: [ids] }),
     (dy, [used]) => run(ADD_ROWS, [dy, used!], { rows }),
   );
 }

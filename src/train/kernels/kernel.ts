@@ -45,7 +45,7 @@ export function run<A extends Attributes>(
 /** The attributes of a kernel. */
 export type AttributesOf<K> = K extends Kernel<infer A> ? A : never;
 
-/** Backs a kernel on the current backend: registers it with tfjs unless that was done before. */
+/** Registers a kernel with tfjs for a backend, unless that was done before. */
 export function register<B, A extends Attributes>(
   backendName: string,
   kernel: Kernel<A>,

@@ -7,7 +7,7 @@ import {
 } from "./attention.ts";
 import { CROSS_ENTROPY, CROSS_ENTROPY_GRADIENT } from "./cross_entropy.ts";
 import { DROPOUT } from "./dropout.ts";
-import { ADD_ROWS } from "./embedding.ts";
+import { ADD_ROWS, TAKE_ROWS } from "./embedding.ts";
 import { GELU, GELU_GRADIENT } from "./gelu.ts";
 import { LAYER_NORM, LAYER_NORM_GRADIENT } from "./layer_norm.ts";
 import { PRODUCT, SUM_ROWS } from "./product.ts";
@@ -31,6 +31,7 @@ export const KERNELS = {
   product: PRODUCT,
   sumRows: SUM_ROWS,
   sumSquares: SUM_SQUARES,
+  takeRows: TAKE_ROWS,
 } as const;
 
 /** The name by which a backend's kernels are listed. */

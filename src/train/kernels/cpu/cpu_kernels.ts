@@ -51,6 +51,16 @@ export const cpuKernels: {
     sum!.data[0] = x!.data.reduce((total, value) => total + value * value, 0);
   },
 
+  takeRows([table, ids], [rows]) {
+    const [count, n] = table!.shape as [number, number];
+    ids!.data.forEach((id, index) => {
+      const isRow = id >= 0 && id < count;
+      for (let j = 0; j < n; j++) {
+        rows!.data[index * n + j] = isRow ? table!.data[id * n + j]! : NaN;
+      }
+    });
+  },
+
   addRows([x, ids], [table]) {
     const [rows, n] = table!.shape as [number, number];
     const totals = new Float64Array(rows * n);

@@ -1,7 +1,9 @@
+import * as tf from "@tensorflow/tfjs";
 import { type Attributes, type Kernel, register, type TensorSpec } from "../kernel.ts";
 import { type KernelName, KERNELS } from "../registry.ts";
 import { instantiate, type KernelModule } from "./kernel_module.ts";
 import type { WasmBackend } from "./wasm_backend.ts";
+import { replaceStockKernels } from "./replace_stock_kernels.ts";
 import { wasmKernels } from "./wasm_kernels.ts";
 
 /** A tensor in the memory of the wasm backend. */
@@ -21,10 +23,12 @@ export type WasmKernel<A extends Attributes> = (
 
 /** Registers foldlog's kernels with tfjs's wasm backend, whose memory they share. */
 export function registerWasmKernels(backend: WasmBackend): void {
+  if (tf.getKernel(KERNELS.product.name, "wasm") !== undefined) return; // this backend was opened before
   const module = instantiate(backend);
   for (const name of Object.keys(KERNELS) as KernelName[]) {
     backWith(module, KERNELS[name] as Kernel, wasmKernels[name] as WasmKernel<Attributes>);
   }
+  replaceStockKernels();
 }
 
 function backWith<A extends Attributes>(

@@ -11,5 +11,6 @@ export interface WasmBackend {
     _malloc(bytes: number): number;
     _free(address: number): void;
   };
+  incRef(dataId: object): void;
   makeOutput(shape: number[], dtype: string): tf.TensorInfo;
 }

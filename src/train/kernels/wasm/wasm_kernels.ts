@@ -36,6 +36,11 @@ export const wasmKernels: {
     write(sum!.at, functions["sumSquares"]!(x!.at, sizeOf(x!.shape)));
   },
 
+  takeRows({ functions }, [table, ids], [rows]) {
+    const [count, n] = table!.shape;
+    functions["takeRows"]!(table!.at, ids!.at, rows!.at, ids!.shape[0]!, count!, n!);
+  },
+
   addRows({ functions }, [x, ids], [table]) {
     const [rows, n] = table!.shape;
     functions["addRows"]!(x!.at, ids!.at, table!.at, x!.shape[0]!, rows!, n!);

@@ -15,4 +15,5 @@ export { dropout } from "./dropout";
 export { gelu, geluGradient } from "./gelu";
 export { layerNorm, layerNormGradient } from "./layer_norm";
 export { product, workBytes } from "./product";
-export { addRows, sumRows, sumSquares } from "./sums";
+export { addRows, takeRows } from "./rows";
+export { sumRows, sumSquares } from "./sums";

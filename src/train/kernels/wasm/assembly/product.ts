@@ -173,7 +173,10 @@ function copyTile(from: usize, fromRow: i32, to: usize, toRow: i32, height: i32,
   }
 }
 
-/** A tile of C in registers: from `start` (0: from zeros), plus packed A times packed B. */
+/**
+ * A tile of C in registers: from `start` (0: from zeros), plus packed A times packed B. Where the
+ * processor has a fused multiply-add it is one operation with one rounding, everywhere in the tile.
+ */
 function tile(
   a: usize,
   b: usize,
@@ -204,21 +207,23 @@ function tile(
     c30 = v128.load(start);
     c31 = v128.load(start, 16);
   }
+  // Loads are checked for bounds, one by one: rows of A are loaded together and then spread out.
   for (const end = a + (depth << 4); a < end; a += 16, b += 32) {
     const b0 = v128.load(b);
     const b1 = v128.load(b, 16);
-    const a0 = v128.load32_splat(a);
-    c00 = f32x4.add(c00, f32x4.mul(a0, b0));
-    c01 = f32x4.add(c01, f32x4.mul(a0, b1));
-    const a1 = v128.load32_splat(a, 4);
-    c10 = f32x4.add(c10, f32x4.mul(a1, b0));
-    c11 = f32x4.add(c11, f32x4.mul(a1, b1));
-    const a2 = v128.load32_splat(a, 8);
-    c20 = f32x4.add(c20, f32x4.mul(a2, b0));
-    c21 = f32x4.add(c21, f32x4.mul(a2, b1));
-    const a3 = v128.load32_splat(a, 12);
-    c30 = f32x4.add(c30, f32x4.mul(a3, b0));
-    c31 = f32x4.add(c31, f32x4.mul(a3, b1));
+    const rows = v128.load(a);
+    const a0 = v128.shuffle<f32>(rows, rows, 0, 0, 0, 0);
+    c00 = f32x4.relaxed_madd(a0, b0, c00);
+    c01 = f32x4.relaxed_madd(a0, b1, c01);
+    const a1 = v128.shuffle<f32>(rows, rows, 1, 1, 1, 1);
+    c10 = f32x4.relaxed_madd(a1, b0, c10);
+    c11 = f32x4.relaxed_madd(a1, b1, c11);
+    const a2 = v128.shuffle<f32>(rows, rows, 2, 2, 2, 2);
+    c20 = f32x4.relaxed_madd(a2, b0, c20);
+    c21 = f32x4.relaxed_madd(a2, b1, c21);
+    const a3 = v128.shuffle<f32>(rows, rows, 3, 3, 3, 3);
+    c30 = f32x4.relaxed_madd(a3, b0, c30);
+    c31 = f32x4.relaxed_madd(a3, b1, c31);
   }
   v128.store(c, c00);
   v128.store(c, c01, 16);

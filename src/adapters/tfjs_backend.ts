@@ -5,6 +5,7 @@ import type { HostTensor } from "../core/host_tensor.ts";
 import { attempt, fail } from "../ports/attempt.ts";
 import type { BackendUnavailable, Device } from "../ports/device.ts";
 import { registerCpuKernels } from "../train/kernels/cpu/register_cpu_kernels.ts";
+import { orderOps } from "../train/kernels/ordered_ops.ts";
 import { registerWasmKernels } from "../train/kernels/wasm/register_wasm_kernels.ts";
 import type { WasmBackend } from "../train/kernels/wasm/wasm_backend.ts";
 import type { Backend, BackendChoice } from "./backend_choice.ts";
@@ -106,12 +107,17 @@ async function start(
 function registerKernels(backend: Backend): void {
   switch (backend) {
     case "wasm":
-      return registerWasmKernels(tf.backend() as unknown as WasmBackend);
+      registerWasmKernels(tf.backend() as unknown as WasmBackend);
+      break;
     case "cpu":
-      return registerCpuKernels();
+      registerCpuKernels();
+      break;
     case "webgpu":
       return;
+    default:
+      backend satisfies never;
   }
+  orderOps(backend);
 }
 
 function unavailable(backend: string): never {

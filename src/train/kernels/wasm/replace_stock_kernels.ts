@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs";
 import { sizeOf } from "../kernel.ts";
+import { replaceKernel } from "../ordered_ops.ts";
 import { PRODUCT, type Sides } from "../product.ts";
 import type { WasmBackend } from "./wasm_backend.ts";
 
@@ -12,13 +13,13 @@ import type { WasmBackend } from "./wasm_backend.ts";
  *   Where both sides have the same leading dimensions, foldlog's product takes its place.
  */
 export function replaceStockKernels(): void {
-  replace("Identity", ({ inputs, backend }) => {
+  replaceKernel("Identity", "wasm", ({ inputs, backend }) => {
     const { dataId, shape, dtype } = inputs["x"] as tf.TensorInfo;
     (backend as WasmBackend).incRef(dataId);
     return { dataId, shape, dtype };
   });
   const stock = tf.getKernel("BatchMatMul", "wasm")!.kernelFunc;
-  replace("BatchMatMul", (call) => {
+  replaceKernel("BatchMatMul", "wasm", (call) => {
     const { a, b } = call.inputs as Record<"a" | "b", tf.TensorInfo>;
     const [left, right] = [a.shape.slice(0, -2), b.shape.slice(0, -2)];
     const alike = left.join() === right.join() && sizeOf(left) > 0;
@@ -30,9 +31,4 @@ export function replaceStockKernels(): void {
     ];
     return result;
   });
-}
-
-function replace(kernelName: string, kernelFunc: tf.KernelFunc): void {
-  tf.unregisterKernel(kernelName, "wasm");
-  tf.registerKernel({ kernelName, backendName: "wasm", kernelFunc });
 }

@@ -8,6 +8,7 @@ import {
 import { CROSS_ENTROPY, CROSS_ENTROPY_GRADIENT } from "./cross_entropy.ts";
 import { DROPOUT } from "./dropout.ts";
 import { ADD_ROWS, TAKE_ROWS } from "./embedding.ts";
+import { FINGERPRINT } from "./fingerprint.ts";
 import { GELU, GELU_GRADIENT } from "./gelu.ts";
 import { LAYER_NORM, LAYER_NORM_GRADIENT } from "./layer_norm.ts";
 import { PRODUCT, SUM_ROWS } from "./product.ts";
@@ -22,6 +23,7 @@ export const KERNELS = {
   crossEntropy: CROSS_ENTROPY,
   crossEntropyGradient: CROSS_ENTROPY_GRADIENT,
   dropout: DROPOUT,
+  fingerprint: FINGERPRINT,
   gelu: GELU,
   geluGradient: GELU_GRADIENT,
   layerNorm: LAYER_NORM,

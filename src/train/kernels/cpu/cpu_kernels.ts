@@ -1,3 +1,4 @@
+import { bitSums } from "../../../core/bit_sums.ts";
 import { bits } from "../../../core/rng_key.ts";
 import { productShape } from "../product.ts";
 import type { AttributesOf } from "../kernel.ts";
@@ -69,6 +70,13 @@ export const cpuKernels: {
       for (let j = 0; j < n; j++) totals[id * n + j]! += x!.data[index * n + j]!;
     });
     table!.data.set(totals);
+  },
+
+  fingerprint(inputs, [sums]) {
+    inputs.forEach(({ data }, index) => {
+      const words = new Uint32Array(data.buffer, data.byteOffset, data.length);
+      sums!.data.set(bitSums(words), 4 * index);
+    });
   },
 
   gelu([x], [y]) {

@@ -36,10 +36,13 @@ function backWith<A extends Attributes>(kernel: Kernel<A>, compute: CpuKernel<A>
     });
     const results = specs.map(emptyOf);
     compute(given, results, attributes);
-    return results.map(({ shape, data }) => backend.makeTensorInfo([...shape], "float32", data));
+    return results.map(({ shape, data }, index) =>
+      backend.makeTensorInfo([...shape], specs[index]!.dtype, data)
+    );
   });
 }
 
-function emptyOf({ shape }: TensorSpec): Values {
-  return { shape, data: new Float32Array(sizeOf(shape)) };
+function emptyOf({ shape, dtype }: TensorSpec): Values {
+  const Elements = dtype === "int32" ? Int32Array : Float32Array;
+  return { shape, data: new Elements(sizeOf(shape)) as Float32Array };
 }

@@ -46,6 +46,12 @@ export const wasmKernels: {
     functions["addRows"]!(x!.at, ids!.at, table!.at, x!.shape[0]!, rows!, n!);
   },
 
+  fingerprint({ functions }, inputs, [sums]) {
+    inputs.forEach(({ at, shape }, index) => {
+      functions["fingerprint"]!(at, sizeOf(shape), sums!.at + 16 * index);
+    });
+  },
+
   gelu({ functions }, [x], [y]) {
     functions["gelu"]!(x!.at, y!.at, sizeOf(x!.shape));
   },

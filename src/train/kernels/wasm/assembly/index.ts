@@ -12,6 +12,7 @@ export {
 } from "./attention";
 export { crossEntropy, crossEntropyGradient } from "./cross_entropy";
 export { dropout } from "./dropout";
+export { fingerprint } from "./fingerprint";
 export { gelu, geluGradient } from "./gelu";
 export { layerNorm, layerNormGradient } from "./layer_norm";
 export { product, workBytes } from "./product";

@@ -1,8 +1,9 @@
 import * as tf from "@tensorflow/tfjs";
 import { foldIn, type RngKey } from "../core/rng_key.ts";
 import type { Schedule } from "../core/schedule.ts";
-import { batchToDevice } from "./device_tensor.ts";
 import { globalNorm } from "./clip.ts";
+import { batchToDevice } from "./device_tensor.ts";
+import { accumulate, type LossAndGradients } from "./gradient_accumulation.ts";
 import type { Optimizer } from "./optimizer.ts";
 import { scoped } from "./ownership.ts";
 import type { HostBatch, Loss } from "./loss.ts";
@@ -28,20 +29,25 @@ export interface DeviceMetrics {
 /**
  * One optimiser update: the next state and what was measured on the way.
  *
- * Pure and synchronous. `microBatches` are the parts of the batch, of equal size, in order; their
- * gradients are added in that order and divided by their number. Borrows `state`; the caller owns
- * the result's tensors, some of which may be the state's own (see `release`).
+ * Pure and synchronous. `grains` are the parts of the batch, of equal size, in order: each has a forward
+ * and backward pass and a key of its own, and the mean of their gradients (see `accumulate`) is what the
+ * optimiser gets. Borrows `state`; the caller owns the result's tensors, some of which may be the
+ * state's own (see `release`).
  */
 export function trainStep<P extends Tree>(
   training: Training<P>,
   state: TrainState<P>,
-  microBatches: readonly HostBatch[],
+  grains: readonly HostBatch[],
 ): { readonly state: TrainState<P>; readonly metrics: DeviceMetrics } {
   const { optimizer, schedule, key } = training;
   const learningRate = schedule(state.step);
   const next = scoped(() => {
     const stepKey = foldIn(key, state.step);
-    const { loss, gradients } = accumulate(training.loss, state.params, microBatches, stepKey);
+    const { loss, gradients } = accumulate(
+      grains.map((grain, number) => () =>
+        lossAndGradients(training.loss, state.params, grain, foldIn(stepKey, number))
+      ),
+    );
     const context = { step: state.step, learningRate };
     const update = optimizer.update(gradients, state.optimizer, state.params, context);
     const params = mapTree((param, change) => tf.add(param, change), state.params, update.updates);
@@ -52,47 +58,6 @@ export function trainStep<P extends Tree>(
     state: { step: state.step + 1, params: next.params, optimizer: next.optimizer },
     metrics: { learningRate, values: next.values },
   };
-}
-
-interface LossAndGradients<P> {
-  readonly loss: tf.Scalar;
-  readonly gradients: P;
-}
-
-/** Mean loss and gradients over micro-batches, added in their order. */
-function accumulate<P extends Tree>(
-  loss: Loss<P>,
-  params: P,
-  microBatches: readonly HostBatch[],
-  key: RngKey,
-): LossAndGradients<P> {
-  const parts = microBatches.map((batch, micro) => () =>
-    lossAndGradients(loss, params, batch, foldIn(key, micro))
-  );
-  if (parts.length === 0) throw new RangeError("Expected at least one micro-batch, found none");
-  const sum = sumOf(parts, parts.length);
-  if (parts.length === 1) return sum;
-  return {
-    loss: tf.div(sum.loss, parts.length),
-    gradients: mapTree((total) => tf.div(total, parts.length), sum.gradients),
-  };
-}
-
-/** The first `count` parts added in their order; at no time more than three of them are held. */
-function sumOf<P extends Tree>(
-  parts: readonly (() => LossAndGradients<P>)[],
-  count: number,
-): LossAndGradients<P> {
-  return scoped(() => {
-    const last = parts[count - 1]!;
-    if (count === 1) return last();
-    const before = sumOf(parts, count - 1);
-    const { loss, gradients } = scoped(last);
-    return {
-      loss: tf.add(before.loss, loss) as tf.Scalar,
-      gradients: mapTree((total, gradient) => tf.add(total, gradient), before.gradients, gradients),
-    };
-  });
 }
 
 function lossAndGradients<P extends Tree>(

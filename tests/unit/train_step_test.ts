@@ -237,7 +237,7 @@ backendTest("cpu", "trainStep() refuses a step of no micro-batches", () => {
   const state = stateOf(training);
   assert.throws(
     () => trainStep(training, state, []),
-    new RangeError("Expected at least one micro-batch, found none"),
+    new RangeError("Expected at least one grain, found none"),
   );
   release(tensorsOf(state));
 });

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import * as tf from "foldlog/tf";
-import { defaultConfig } from "../../src/core/config.ts";
+import { defaultConfig, type OptimizerName, type RunConfig } from "../../src/core/config.ts";
 import { adafactor } from "../../src/train/adafactor.ts";
 import { adam, adamw, scaleByAdam } from "../../src/train/adamw.ts";
 import { chain } from "../../src/train/chain.ts";
@@ -30,6 +30,7 @@ import {
   SHAPES,
   type TensorTree,
   treeOf,
+  updatesOf,
   type Values,
   valuesOf,
 } from "../support/optimizer_steps.ts";
@@ -291,7 +292,7 @@ backendTest("cpu", "optimizerOf() clips the gradients first, not the updates", a
   const norm = Math.hypot(...NAMES.flatMap((name) => GRADIENTS[0]![name]));
   // With rate 10 the update is longer than the clip norm: only a clipped gradient explains it.
   const updates = await oneUpdate(
-    optimizerOf({ optimizer: options, clip: { norm: 1 } }),
+    optimizerOf({ optimizer: options, clip: { norm: 1, value: 0 } }),
     GRADIENTS[0]!,
     10,
   );
@@ -314,7 +315,7 @@ backendTest(
       epsilon: 1e-3,
       weightDecay: 0.3,
     };
-    const off = { norm: 0 };
+    const off = { norm: 0, value: 0 };
     const adam = { ...options, name: "adamw" } as const;
     await assertSteps(
       optimizerOf({ optimizer: adam, clip: off }),
@@ -333,6 +334,50 @@ backendTest(
     );
   },
 );
+
+backendTest(
+  "cpu",
+  "optimizerOf() gives every name its optimiser, with the options that are its own",
+  async () => {
+    const shared = { momentum: 0.5, weightDecay: 0.3 };
+    const betas = { beta1: 0.8, beta2: 0.95 };
+    const options = {
+      ...defaultConfig.optimizer,
+      ...shared,
+      ...betas,
+      nesterov: true,
+      epsilon: 1e-3,
+    };
+    const cases: readonly (readonly [OptimizerName, Optimizer])[] = [
+      ["sgd", sgd({ momentum: 0.5, nesterov: true })],
+      ["adam", adam({ ...betas, epsilon: 1e-3 })],
+      ["adamw", adamw({ ...betas, epsilon: 1e-3, weightDecay: 0.3 })],
+      ["lion", lion({ ...betas, weightDecay: 0.3 })],
+      ["adafactor", adafactor(shared)],
+    ];
+    for (const [name, expected] of cases) {
+      const config = { optimizer: { ...options, name }, clip: { norm: 0, value: 0 } };
+      assert.deepEqual(await updatesOf(optimizerOf(config)), await updatesOf(expected), name);
+    }
+  },
+);
+
+backendTest("cpu", "optimizerOf() clips by value, then by norm, where both are asked", async () => {
+  const optimizer = { ...defaultConfig.optimizer, name: "sgd" } as const;
+  const expected: readonly (readonly [RunConfig["clip"], Optimizer])[] = [
+    [{ value: 0, norm: 0 }, sgd()],
+    [{ value: 0.5, norm: 0 }, chain(clipByValue(0.5), sgd())],
+    [{ value: 0, norm: 0.7 }, chain(clipByGlobalNorm(0.7), sgd())],
+    [{ value: 0.5, norm: 0.7 }, chain(clipByValue(0.5), clipByGlobalNorm(0.7), sgd())],
+  ];
+  const found: string[] = [];
+  for (const [clip, same] of expected) {
+    const updates = await updatesOf(optimizerOf({ optimizer, clip }));
+    assert.deepEqual(updates, await updatesOf(same));
+    found.push(JSON.stringify(updates));
+  }
+  assert.equal(new Set(found).size, 4);
+});
 
 backendTest(
   "cpu",

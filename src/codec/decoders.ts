@@ -78,6 +78,39 @@ export function object<P extends Record<string, t.Decoder<unknown, unknown>>>(
   );
 }
 
+/**
+ * As `object`, for members that came later: `neutral` has the values with which all is as it was before
+ * them. A member with that value is left out of what is written (`withoutNeutral`) and has it when read.
+ */
+export function laterObject<P extends Record<string, t.Decoder<unknown, unknown>>>(
+  members: P,
+  neutral: Partial<Members<P>>,
+): t.Decoder<unknown, Members<P>> {
+  const whole = object(members) as t.Type<Members<P>>;
+  return new t.Type<Members<P>, Members<P>, unknown>(
+    whole.name,
+    (_): _ is Members<P> => false,
+    (value, context) => {
+      if (value === null || typeof value !== "object") return whole.validate(value, context);
+      const written = Object.entries(neutral).find(([name, neutral]) =>
+        Object.hasOwn(value, name) && Object.is((value as Record<string, unknown>)[name], neutral)
+      );
+      if (written === undefined) return whole.validate({ ...neutral, ...value }, context);
+      const message = `expected "${written[0]}" to be left out where it is ${written[1]}, found it`;
+      return t.failure(value, context, message);
+    },
+    (value) => value,
+  );
+}
+
+/** The members of an object that are not the neutral ones. */
+export function withoutNeutral<A extends object>(object: A, neutral: Partial<A>): Partial<A> {
+  const members = Object.entries(object).filter(([name, value]) =>
+    !Object.hasOwn(neutral, name) || !Object.is(value, neutral[name as keyof A])
+  );
+  return Object.fromEntries(members) as Partial<A>;
+}
+
 type Members<P> = {
   readonly [K in keyof P]: P[K] extends t.Decoder<unknown, infer A> ? A : never;
 };

@@ -4,7 +4,7 @@ import type { DataIdentity } from "../core/data_identity.ts";
 import type { Environment } from "../core/environment.ts";
 import type { RunEvent } from "../core/event.ts";
 import type { Json } from "../core/json.ts";
-import { runConfig } from "./config_codec.ts";
+import { runConfig, writtenConfig } from "./config_codec.ts";
 import { count, decode, digest, float, literals, object } from "./decoders.ts";
 import { encodeNumbers } from "./float_codec.ts";
 import { writeJson } from "./json_writer.ts";
@@ -73,14 +73,17 @@ const dataOf: { readonly [Type in RunEvent["type"]]: t.Decoder<unknown, DataOf<T
 
 const typed = object({ type: t.string, data: t.UnknownRecord });
 
-/** An event as JSON; numbers that JSON does not have become strings. */
+/**
+ * An event as JSON: numbers that JSON does not have become strings, and settings that say nothing are
+ * left out.
+ */
 export function encodeEvent(event: RunEvent): Json {
-  return encodeNumbers(event);
+  return encodeNumbers(written(event));
 }
 
 /** The canonical JSON of an event as `encodeEvent` gives it, in one pass. */
 export function eventText(event: RunEvent): string {
-  return writeJson(event, "name");
+  return writeJson(written(event), "name");
 }
 
 /** The event that `encodeEvent` wrote, or one line that says what is wrong with it. */
@@ -96,4 +99,10 @@ export function decodeEvent(value: unknown): E.Either<string, RunEvent> {
   return E.map((decoded) => ({ type: known, data: decoded }) as RunEvent)(
     decode<unknown>(codec, data),
   );
+}
+
+function written(event: RunEvent): unknown {
+  if (event.type !== "RunStarted") return event;
+  const { type, data } = event;
+  return { type, data: { ...data, config: writtenConfig(data.config) } };
 }

@@ -1,7 +1,7 @@
 import type * as E from "fp-ts/Either.js";
 import * as t from "io-ts";
 import type { LossAt, RunState, SnapshotRef } from "../core/run_state.ts";
-import { runConfig } from "./config_codec.ts";
+import { runConfig, writtenConfig } from "./config_codec.ts";
 import { count, dataCursor, decode, digest, float, literals, object } from "./decoders.ts";
 import { dataIdentity, environment } from "./event_codec.ts";
 import { writeJson } from "./json_writer.ts";
@@ -41,9 +41,13 @@ const runState: t.Decoder<unknown, RunState> = partly(
   },
 );
 
-/** The canonical JSON of a state, numbers as in events: equal states have equal texts. */
+/** The canonical JSON of a state, numbers and config as in events: equal states have equal texts. */
 export function runStateText(state: RunState): string {
-  return writeJson(state, "name");
+  const { config } = state;
+  return writeJson(
+    config === undefined ? state : { ...state, config: writtenConfig(config) },
+    "name",
+  );
 }
 
 /** The state that `runStateText` wrote, or one line that says what is wrong with it. */

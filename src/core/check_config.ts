@@ -8,6 +8,7 @@ const positiveInteger: Rule = ["a whole number of at least 1", (v) => isWhole(v)
 const countOrZero: Rule = ["a whole number of at least 0", (v) => isWhole(v) && v >= 0];
 const notNegative: Rule = ["a number of at least 0", (v) => typeof v === "number" && v >= 0];
 const share: Rule = ["a number from 0 to 1", isShare];
+const trueOrFalse: Rule = ["true or false", (v) => typeof v === "boolean"];
 const belowOne: Rule = ["a number from 0 up to, not including, 1", (v) => isShare(v) && v !== 1];
 
 const RULES: Readonly<Record<string, Rule>> = {
@@ -18,10 +19,11 @@ const RULES: Readonly<Record<string, Rule>> = {
     "a whole number of at least 1 that divides batch.size",
     (v, { batch }) => isWhole(v) && v >= 1 && (!isWhole(batch.size) || batch.size % v === 0),
   ],
-  "optimizer.name": oneOf("sgd", "adamw"),
+  "optimizer.name": oneOf("sgd", "adam", "adamw", "lion", "adafactor"),
   "optimizer.learningRate": notNegative,
   "optimizer.weightDecay": notNegative,
   "optimizer.momentum": belowOne,
+  "optimizer.nesterov": trueOrFalse,
   "optimizer.beta1": belowOne,
   "optimizer.beta2": belowOne,
   "optimizer.epsilon": ["a number above 0", (v) => typeof v === "number" && v > 0],
@@ -30,7 +32,8 @@ const RULES: Readonly<Record<string, Rule>> = {
   "schedule.factor": share,
   "schedule.every": positiveInteger,
   "clip.norm": notNegative,
-  "data.shuffle": ["true or false", (v) => typeof v === "boolean"],
+  "clip.value": notNegative,
+  "data.shuffle": trueOrFalse,
   "save.every": countOrZero,
   "evaluate.every": countOrZero,
   "evaluate.batches": countOrZero,

@@ -1,5 +1,5 @@
 /** The names of the optimisers that a config can choose. */
-export type OptimizerName = "sgd" | "adamw";
+export type OptimizerName = "sgd" | "adam" | "adamw" | "lion" | "adafactor";
 
 /** The names of the learning-rate schedules that a config can choose. */
 export type ScheduleName = "constant" | "cosine" | "step" | "warmupStableDecay";
@@ -23,12 +23,19 @@ export interface RunConfig {
     readonly name: OptimizerName;
     /** Peak rate: what the schedule's factor multiplies. */
     readonly learningRate: number;
-    /** Decoupled weight decay of adamw, on parameters of two or more dimensions. */
+    /** Decoupled weight decay of adamw, lion and adafactor, on parameters of two or more dimensions. */
     readonly weightDecay: number;
-    /** sgd: share of the velocity that is kept; 0 is plain gradient descent. */
+    /**
+     * sgd: share of the velocity that is kept; 0 is plain gradient descent. adafactor: share of the mean
+     * of its updates that is kept; 0 keeps none.
+     */
     readonly momentum: number;
+    /** sgd: whether the momentum is Nesterov's. */
+    readonly nesterov: boolean;
+    /** adam, adamw and lion. Lion's authors have 0.9 and 0.99. */
     readonly beta1: number;
     readonly beta2: number;
+    /** adam and adamw. */
     readonly epsilon: number;
   };
   readonly schedule: {
@@ -40,8 +47,11 @@ export interface RunConfig {
     /** step: updates between drops; warmupStableDecay: updates of the decay at the end. */
     readonly every: number;
   };
-  /** `norm`: gradients are scaled down to this global norm; 0 turns clipping off. */
-  readonly clip: { readonly norm: number };
+  /**
+   * `value`: each element of the gradients is brought to within this of 0; `norm`: then they are scaled
+   * down to this global norm. 0 turns either off.
+   */
+  readonly clip: { readonly norm: number; readonly value: number };
   /** `shuffle`: each epoch in an order of its own; otherwise always 0, 1, 2, ... */
   readonly data: Settings & { readonly shuffle: boolean };
   readonly model: Settings;
@@ -61,12 +71,13 @@ export const defaultConfig: RunConfig = {
     learningRate: 1e-3,
     weightDecay: 0,
     momentum: 0,
+    nesterov: false,
     beta1: 0.9,
     beta2: 0.999,
     epsilon: 1e-8,
   },
   schedule: { name: "constant", warmupSteps: 0, factor: 0.1, every: 100 },
-  clip: { norm: 0 },
+  clip: { norm: 0, value: 0 },
   data: { shuffle: true },
   model: {},
   save: { every: 50 },

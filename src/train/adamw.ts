@@ -1,7 +1,8 @@
-import * as tf from "@tensorflow/tfjs";
+import type * as tf from "@tensorflow/tfjs";
 import { adamUpdate } from "./kernels/adam_update.ts";
 import type { Optimizer, UpdateContext } from "./optimizer.ts";
-import { mapNamed, mapTree, type Tree, withLeaves } from "./tree.ts";
+import { mapNamed, type Tree, withLeaves } from "./tree.ts";
+import { zerosLike } from "./zeros.ts";
 
 /** The coefficients of Adam; the defaults are the paper's. */
 export interface AdamOptions {
@@ -35,7 +36,7 @@ export function adamw(
 
 /** Adam (Kingma and Ba, 2015, algorithm 1): `adamw` without decay. */
 export function adam(options: AdamOptions = {}): Optimizer<AdamState> {
-  return adamw(options);
+  return adamw({ ...options, weightDecay: 0 }); // a config's options have a decay, for others
 }
 
 /** Adam's scaling alone, for a chain: the first moment over the root of the second, both corrected. */
@@ -60,7 +61,7 @@ function adamWith(
   ) => { readonly learningRate: number; readonly decay: number },
 ): Optimizer<AdamState> {
   return {
-    init: (params) => ({ mu: zeros(params), nu: zeros(params) }),
+    init: (params) => ({ mu: zerosLike(params), nu: zerosLike(params) }),
     update(gradients, state, params, context) {
       const correction1 = 1 - beta1 ** (context.step + 1);
       const correction2 = 1 - beta2 ** (context.step + 1);
@@ -81,8 +82,4 @@ function adamWith(
       return { updates, state: { mu: withLeaves(state.mu, mus), nu: withLeaves(state.nu, nus) } };
     },
   };
-}
-
-function zeros(params: Tree): Tree {
-  return mapTree((leaf) => tf.zerosLike(leaf), params);
 }

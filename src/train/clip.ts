@@ -1,4 +1,5 @@
 import * as tf from "@tensorflow/tfjs";
+import { clamped } from "./clamped.ts";
 import { sumSquares } from "./kernels/sum_squares.ts";
 import { type Optimizer, stateless } from "./optimizer.ts";
 import { leavesOf, mapTree, type Tree } from "./tree.ts";
@@ -19,4 +20,12 @@ export function clipByGlobalNorm(maxNorm: number): Optimizer<Record<string, neve
     const scale = tf.div(maxNorm, tf.maximum(globalNorm(gradients), maxNorm));
     return mapTree((gradient) => tf.mul(gradient, scale), gradients);
   });
+}
+
+/**
+ * Brings every element into the range from -`maxValue` to `maxValue` (PyTorch's `clip_grad_value_`);
+ * smaller ones pass unchanged, and NaN stays NaN.
+ */
+export function clipByValue(maxValue: number): Optimizer<Record<string, never>> {
+  return stateless((gradients) => mapTree((gradient) => clamped(gradient, maxValue), gradients));
 }

@@ -4,6 +4,7 @@
  *
  * @module
  */
+export { adafactor, type AdafactorOptions, type AdafactorState } from "./adafactor.ts";
 export {
   adam,
   type AdamOptions,
@@ -13,9 +14,11 @@ export {
   scaleByAdam,
 } from "./adamw.ts";
 export { chain } from "./chain.ts";
-export { clipByGlobalNorm, globalNorm } from "./clip.ts";
+export { clipByGlobalNorm, clipByValue, globalNorm } from "./clip.ts";
 export { addDecayedWeights } from "./decayed_weights.ts";
 export { batchToDevice, toDevice } from "./device_tensor.ts";
+export { emaOf } from "./ema.ts";
+export { frozen } from "./frozen.ts";
 export { type AttentionShape, causalAttention } from "./kernels/attention.ts";
 export { crossEntropy } from "./kernels/cross_entropy.ts";
 export { dropout } from "./kernels/dropout.ts";
@@ -24,9 +27,12 @@ export { gelu } from "./kernels/gelu.ts";
 export { layerNorm } from "./kernels/layer_norm.ts";
 export { dense, product, type Sides } from "./kernels/product.ts";
 export { type Forward, withGradient } from "./kernels/with_gradient.ts";
+export type { LeafPattern } from "./leaf_pattern.ts";
+export { lion, type LionOptions, type LionState } from "./lion.ts";
 export type { Batch, HostBatch, Loss } from "./loss.ts";
 export { type Optimizer, stateless, type UpdateContext } from "./optimizer.ts";
 export { optimizerOf } from "./optimizer_of.ts";
+export { type ParameterGroup, perGroup } from "./per_group.ts";
 export { release, releaseOnThrow, scoped } from "./ownership.ts";
 export { restoreTree } from "./restore.ts";
 export { scaleByLearningRate, sgd, trace } from "./sgd.ts";

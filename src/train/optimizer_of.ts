@@ -1,23 +1,40 @@
 import type { RunConfig } from "../core/config.ts";
-import { adamw } from "./adamw.ts";
+import { adafactor } from "./adafactor.ts";
+import { adam, adamw } from "./adamw.ts";
 import { chain } from "./chain.ts";
-import { clipByGlobalNorm } from "./clip.ts";
+import { clipByGlobalNorm, clipByValue } from "./clip.ts";
+import { lion } from "./lion.ts";
 import type { Optimizer } from "./optimizer.ts";
 import { sgd } from "./sgd.ts";
 
-/** The optimiser that a config describes, clipping included. */
+/**
+ * The optimiser that a config describes, clipping included: by value first, so that one wild element
+ * does not make all others small, then by norm.
+ */
 export function optimizerOf(config: Pick<RunConfig, "optimizer" | "clip">): Optimizer {
-  const { norm } = config.clip;
+  const { norm, value } = config.clip;
+  const clips = [
+    ...(value > 0 ? [clipByValue(value)] : []),
+    ...(norm > 0 ? [clipByGlobalNorm(norm)] : []),
+  ];
   const optimizer = named(config.optimizer);
-  return norm > 0 ? chain(clipByGlobalNorm(norm), optimizer) as Optimizer : optimizer;
+  return clips.length > 0 ? chain(...clips, optimizer) : optimizer;
 }
 
 function named(options: RunConfig["optimizer"]): Optimizer {
   switch (options.name) {
     case "sgd":
       return sgd(options);
+    case "adam":
+      return adam(options);
     case "adamw":
-      return adamw(options) as Optimizer;
+      return adamw(options);
+    case "lion":
+      return lion(options);
+    case "adafactor": {
+      const { momentum, weightDecay } = options; // not epsilon, which is Adam's: 1e-8 of a root
+      return adafactor({ momentum, weightDecay });
+    }
     default:
       return options.name satisfies never;
   }

@@ -51,6 +51,27 @@ export function withLeaves<T extends Tree>(tree: T, leaves: readonly Tensor[]): 
   return mapTree(() => leaves[next++]!, tree);
 }
 
+/**
+ * The tree with an empty branch in place of every leaf that `keeps` refuses: what stays has its place, its
+ * path and its order.
+ */
+export function maskTree(keeps: (path: string, leaf: Tensor) => boolean, tree: Tree): Tree {
+  return mapFrom("", (path, leaf) => keeps(path, leaf) ? leaf : {}, tree, []);
+}
+
+/**
+ * Finds leaves by their paths, in whichever of the trees has one there. It throws a TypeError that names
+ * a path where none has.
+ */
+export function leafFinder(...trees: readonly Tree[]): (path: string) => Tensor {
+  const leaves = new Map(trees.flatMap(leavesOf));
+  return function find(path: string): Tensor {
+    const leaf = leaves.get(path);
+    if (leaf === undefined) throw new TypeError(`Expected a tensor at "${path}", found none`);
+    return leaf;
+  };
+}
+
 /** Whether a tree is a leaf. */
 export function isTensor(tree: Tree): tree is Tensor {
   return "dataId" in tree;
@@ -63,7 +84,7 @@ function visit(tree: Tree, path: string, f: (path: string, tensor: Tensor) => vo
 
 function mapFrom(
   path: string,
-  f: (path: string, leaf: Tensor, ...rest: Tensor[]) => Tensor,
+  f: (path: string, leaf: Tensor, ...rest: Tensor[]) => Tree,
   tree: Tree,
   others: readonly Tree[],
 ): Tree {

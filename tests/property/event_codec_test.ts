@@ -12,6 +12,7 @@ import {
   sealLine,
 } from "../../src/codec/envelope_codec.ts";
 import { decodeEvent, encodeEvent, eventText } from "../../src/codec/event_codec.ts";
+import { mergeConfig, type PartialConfig } from "../../src/core/config.ts";
 import type { RunEvent } from "../../src/core/event.ts";
 import type { Json } from "../../src/core/json.ts";
 import { EVENT_FORMAT, type RecordedEvent } from "../../src/core/recorded_event.ts";
@@ -118,6 +119,38 @@ Deno.test("decodeEvent() leaves a text alone that spells a number: only number m
       data: { ...data, task: name, config: { ...data.config, model: { name } } },
     };
     assert.deepEqual(throughText(encodeEvent(named)), E.right(named));
+  }
+});
+
+Deno.test("a setting that came after the first logs is written only where it says something", () => {
+  const [started] = goldenEvents as [Extract<RunEvent, { type: "RunStarted" }>];
+  const { config } = started.data;
+  const changed = (changes: PartialConfig): RunEvent => {
+    return { ...started, data: { ...started.data, config: mergeConfig(config, changes) } };
+  };
+  for (const name of ["nesterov", "value"]) assert.ok(!eventText(started).includes(`"${name}"`));
+  const nesterov = changed({ optimizer: { nesterov: true } });
+  assert.match(eventText(nesterov), /"name":"adamw","nesterov":true,"weightDecay"/);
+  const value = changed({ clip: { value: 0.5 } });
+  assert.match(eventText(value), /"clip":\{"norm":1,"value":0.5\}/);
+  const minusZero = changed({ clip: { value: -0 } });
+  assert.match(eventText(minusZero), /"clip":\{"norm":1,"value":"-0"\}/);
+  for (const event of [nesterov, value, minusZero, started]) {
+    assert.deepEqual(throughText(encodeEvent(event)), E.right(event));
+  }
+});
+
+Deno.test("decodeEvent() refuses a later setting that is written though it says nothing", () => {
+  const [started] = goldenEvents as [RunEvent];
+  for (const [path, neutral] of [["optimizer.nesterov", false], ["clip.value", 0]] as const) {
+    const at = ["data", "config", ...path.split(".")];
+    const name = at.at(-1);
+    const written = edited(started, at, (parent, name) => parent[name] = neutral);
+    refused(written, `expected "${name}" to be left out where it is ${neutral}, found it`);
+    for (const wrong of [null, "x", [], {}]) {
+      const message = refused(edited(started, at, (parent, name) => parent[name] = wrong));
+      assert.match(message, new RegExp(`\\b${name}\\b`));
+    }
   }
 });
 

@@ -123,7 +123,7 @@ const ordinary: SmallTask = {
     batch: { size: 4, micro: 2 },
     optimizer: { ...defaultConfig.optimizer, learningRate: 0.1 },
     schedule: { ...defaultConfig.schedule, name: "cosine", warmupSteps: 2 },
-    clip: { norm: 1 },
+    clip: { norm: 1, value: 0 },
     data: { shuffle: true },
     save: { every: 2 },
     evaluate: { every: 2, batches: 2 },

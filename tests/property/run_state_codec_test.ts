@@ -3,6 +3,7 @@ import canonicalize from "canonicalize";
 import fc from "fast-check";
 import * as E from "fp-ts/Either.js";
 import { parseJson } from "../../src/codec/canonical_json.ts";
+import { writtenConfig } from "../../src/codec/config_codec.ts";
 import { encodeNumbers } from "../../src/codec/float_codec.ts";
 import { decodeRunState, runStateText } from "../../src/codec/run_state_codec.ts";
 import {
@@ -38,7 +39,10 @@ Deno.test("decodeRunState() gives back every bit of a state, through its text", 
 
 Deno.test("runStateText() is canonical JSON, with numbers as in events", () => {
   fc.assert(fc.property(state, (state) => {
-    assert.equal(runStateText(state), canonicalize(encodeNumbers(state)));
+    const written = state.config === undefined
+      ? state
+      : { ...state, config: writtenConfig(state.config) };
+    assert.equal(runStateText(state), canonicalize(encodeNumbers(written)));
   }));
 });
 
@@ -68,7 +72,7 @@ Deno.test("decodeRunState() refuses a member that it does not know, wherever it 
 Deno.test("decodeRunState() refuses a state without one of its members, or with another type", () => {
   const optional =
     /^(task|config|data|environment|lastLoss|lastEvaluation|bestEvaluation|bestTrainLoss|failedSnapshot|snapshots\.0\.(loss|evaluation))$/;
-  for (const [path] of pathsIn(full)) {
+  for (const [path] of pathsIn(JSON.parse(runStateText(full)))) {
     const own = path[0] === "config" && ["model", "data"].includes(path[1]!) && path.length > 2;
     const [name] = path.slice(-1);
     const without = JSON.parse(runStateText(full));

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { seal, type Stamp } from "../../src/codec/envelope_codec.ts";
-import type { RunConfig } from "../../src/core/config.ts";
+import type { OptimizerName, RunConfig } from "../../src/core/config.ts";
 import type { Environment } from "../../src/core/environment.ts";
 import type { RunEvent } from "../../src/core/event.ts";
 import type { RecordedEvent } from "../../src/core/recorded_event.ts";
@@ -57,10 +57,11 @@ const config: fc.Arbitrary<RunConfig> = fc.record({
   steps: fc.record({ max: count }),
   batch: fc.record({ size: count, micro: count }),
   optimizer: fc.record({
-    name: fc.constantFrom("sgd" as const, "adamw" as const),
+    name: fc.constantFrom<OptimizerName>("sgd", "adam", "adamw", "lion", "adafactor"),
     learningRate: float,
     weightDecay: float,
     momentum: float,
+    nesterov: fc.boolean(),
     beta1: float,
     beta2: float,
     epsilon: float,
@@ -71,7 +72,7 @@ const config: fc.Arbitrary<RunConfig> = fc.record({
     factor: float,
     every: count,
   }),
-  clip: fc.record({ norm: float }),
+  clip: fc.record({ norm: float, value: fc.oneof(fc.constant(0), float) }),
   data: fc.tuple(settings, fc.boolean()).map(([own, shuffle]) => ({ ...own, shuffle })),
   model: settings,
   save: fc.record({ every: count }),

@@ -75,13 +75,14 @@ export function smallTasks(limits: SmallTaskLimits = {}): fc.Arbitrary<SmallTask
       batch: fc.tuple(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: maxMicroBatches }))
         .map(([micro, parts]) => ({ size: micro * parts, micro })),
       optimizer: fc.record({
-        name: fc.constantFrom<OptimizerName>("sgd", "adamw"),
+        name: fc.constantFrom<OptimizerName>("sgd", "adam", "adamw", "lion", "adafactor"),
         learningRate: fc.oneof(
           { weight: 9, arbitrary: fc.constantFrom(1e-3, 0.02, 0.3) },
           { weight: 1, arbitrary: fc.constant(1e18) }, // soon infinite, and NaN
         ),
         weightDecay: fc.constantFrom(0, 0.1),
         momentum: fc.constantFrom(0, 0.9),
+        nesterov: fc.boolean(),
         beta1: fc.constant(0.9),
         beta2: fc.constantFrom(0.99, 0.999),
         epsilon: fc.constant(1e-8),
@@ -92,7 +93,10 @@ export function smallTasks(limits: SmallTaskLimits = {}): fc.Arbitrary<SmallTask
         factor: fc.constantFrom(0, 0.1, 0.5, 1),
         every: fc.integer({ min: 1, max: 6 }),
       }),
-      clip: fc.record({ norm: fc.constantFrom(0, 0.1, 10) }),
+      clip: fc.record({
+        norm: fc.constantFrom(0, 0.1, 10),
+        value: fc.constantFrom(0, 0.05),
+      }),
       data: fc.record({ shuffle: fc.boolean() }),
       save: fc.record({ every: fc.nat(7) }),
       evaluate: fc.record({ every: fc.nat(5), batches: fc.nat(3) }),

@@ -11,9 +11,23 @@ const config: RunConfig = mergeConfig(defaultConfig, {
 });
 
 const PATHS = [
-  ...["batch.micro", "batch.size", "clip.norm", "data.file", "data.shuffle", "evaluate.batches"],
+  ...[
+    "batch.micro",
+    "batch.size",
+    "clip.norm",
+    "clip.value",
+    "data.file",
+    "data.shuffle",
+    "evaluate.batches",
+  ],
   ...["evaluate.every", "model.layers", "model.tied", "optimizer.beta1", "optimizer.beta2"],
-  ...["optimizer.epsilon", "optimizer.learningRate", "optimizer.momentum", "optimizer.name"],
+  ...[
+    "optimizer.epsilon",
+    "optimizer.learningRate",
+    "optimizer.momentum",
+    "optimizer.name",
+    "optimizer.nesterov",
+  ],
   ...["optimizer.weightDecay", "save.every", "schedule.every", "schedule.factor", "schedule.name"],
   ...["schedule.warmupSteps", "seed", "steps.max"],
 ];
@@ -151,6 +165,7 @@ const RULES: readonly (readonly [
   ],
   ["batch.size", positive, [0, -1, 2 ** 53, "1", true], [8, 800]],
   ["clip.norm", notNegative, [-0.1, NaN, "1"], [0, 0.1, 5]],
+  ["clip.value", notNegative, [-0.1, NaN, "1"], [0, 0.1, 5]],
   ["data.shuffle", "true or false", [1, 0, "true"], [true, false]],
   ["evaluate.batches", count, notCounts, [0, 1, 9]],
   ["evaluate.every", count, notCounts, [0, 1, 9]],
@@ -159,7 +174,13 @@ const RULES: readonly (readonly [
   ["optimizer.epsilon", "a number above 0", [0, -1e-8, NaN, "1"], [5e-324, 1e-8, 1]],
   ["optimizer.learningRate", notNegative, [-1e-9, NaN, "1"], [0, 1e-9, 10]],
   ["optimizer.momentum", belowOne, [1, ...notShares], [0, 0.9]],
-  ["optimizer.name", "one of sgd, adamw", ["adam", "SGD", "", 1, true], ["sgd", "adamw"]],
+  [
+    "optimizer.name",
+    "one of sgd, adam, adamw, lion, adafactor",
+    ["Adam", "SGD", "", 1, true],
+    ["sgd", "adam", "adamw", "lion", "adafactor"],
+  ],
+  ["optimizer.nesterov", "true or false", [1, 0, "true"], [true, false]],
   ["optimizer.weightDecay", notNegative, [-1e-9, NaN, "1"], [0, 0.1]],
   ["save.every", count, notCounts, [0, 1, 50]],
   ["schedule.every", positive, [0, ...notCounts], [1, 100]],

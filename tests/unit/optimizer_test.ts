@@ -1,32 +1,39 @@
 import assert from "node:assert/strict";
 import * as tf from "foldlog/tf";
-import { defaultConfig } from "../../src/core/config.ts";
-import { adamw, scaleByAdam } from "../../src/train/adamw.ts";
+import { defaultConfig, type OptimizerName, type RunConfig } from "../../src/core/config.ts";
+import { adafactor } from "../../src/train/adafactor.ts";
+import { adam, adamw, scaleByAdam } from "../../src/train/adamw.ts";
 import { chain } from "../../src/train/chain.ts";
 import { addDecayedWeights } from "../../src/train/decayed_weights.ts";
-import { clipByGlobalNorm, globalNorm } from "../../src/train/clip.ts";
+import { clipByGlobalNorm, clipByValue, globalNorm } from "../../src/train/clip.ts";
+import { frozen } from "../../src/train/frozen.ts";
+import { lion } from "../../src/train/lion.ts";
 import { type Optimizer, stateless } from "../../src/train/optimizer.ts";
 import { optimizerOf } from "../../src/train/optimizer_of.ts";
+import { perGroup } from "../../src/train/per_group.ts";
 import { scoped } from "../../src/train/ownership.ts";
 import { scaleByLearningRate, sgd, trace } from "../../src/train/sgd.ts";
 import { leavesOf, mapTree, type Tree } from "../../src/train/tree.ts";
 import { BACKENDS } from "../../src/adapters/backend_choice.ts";
 import { backendTest } from "../support/backends.ts";
-
-// Parameters of rank 0, 1, 2 and 3, and three steps' gradients for them. Expected values are those of
-// the formulas in float64, written out below, within 1e-6 of their size.
-const SHAPES = { a: [], b: [3], c: [2, 2], d: [1, 2, 1] } as const;
-type Name = keyof typeof SHAPES;
-type Values = Readonly<Record<Name, readonly number[]>>;
-const NAMES = Object.keys(SHAPES) as readonly Name[];
-
-const PARAMS: Values = { a: [0.5], b: [1, -2, 0.25], c: [1.5, -0.5, 2, 0.125], d: [-1, 3] };
-const GRADIENTS: readonly Values[] = [
-  { a: [0.1], b: [0.5, -1, 2], c: [-0.25, 0.75, 1e-3, -3], d: [0.6, 0.2] },
-  { a: [-0.4], b: [1.5, 0.5, -1], c: [0.5, 0.25, 2e-3, 1], d: [-0.3, 0.9] },
-  { a: [0], b: [-0.5, 0.125, 3], c: [0.1, -2, 4e-3, 2], d: [1.2, -0.7] },
-];
-const RATES = [0.1, 0.05, 0.2];
+import {
+  adamInFloat64,
+  assertClose,
+  assertSteps,
+  float32,
+  GRADIENTS,
+  type Name,
+  NAMES,
+  oneUpdate,
+  PARAMS,
+  read,
+  SHAPES,
+  type TensorTree,
+  treeOf,
+  updatesOf,
+  type Values,
+  valuesOf,
+} from "../support/optimizer_steps.ts";
 
 for (const backend of BACKENDS) {
   backendTest(backend, "sgd() adds minus the learning rate times the gradient", async () => {
@@ -39,6 +46,30 @@ for (const backend of BACKENDS) {
     async () => {
       await assertSteps(sgd({ momentum: 0.9 }), ({ gradient, rate, memory: [velocity = 0] }) => {
         const next = 0.9 * velocity + gradient;
+        return { update: -rate * next, memory: [next] };
+      });
+    },
+  );
+
+  backendTest(
+    backend,
+    "sgd() with Nesterov's momentum moves by the gradient and what the velocity will be",
+    async () => {
+      const optimizer = sgd({ momentum: 0.9, nesterov: true });
+      await assertSteps(optimizer, ({ gradient, rate, memory: [velocity = 0] }) => {
+        const next = 0.9 * velocity + gradient;
+        return { update: -rate * (gradient + 0.9 * next), memory: [next] };
+      });
+    },
+  );
+
+  backendTest(
+    backend,
+    "sgd() after addDecayedWeights() has coupled decay: it is part of the velocity",
+    async () => {
+      const optimizer = chain(addDecayedWeights(0.3, () => true), sgd({ momentum: 0.9 }));
+      await assertSteps(optimizer, ({ gradient, param, rate, memory: [velocity = 0] }) => {
+        const next = 0.9 * velocity + gradient + 0.3 * param;
         return { update: -rate * next, memory: [next] };
       });
     },
@@ -68,6 +99,14 @@ for (const backend of BACKENDS) {
       });
     },
   );
+
+  backendTest(backend, "adam() has no decay, even where its options name one", async () => {
+    const options = { beta1: 0.8, beta2: 0.95, epsilon: 1e-3, weightDecay: 0.3 };
+    await assertSteps(adam(options), ({ gradient, rate, memory, step }) => {
+      const adam = adamInFloat64(gradient, memory, step, options);
+      return { update: -rate * adam.update, memory: adam.memory };
+    });
+  });
 
   backendTest(
     backend,
@@ -139,6 +178,25 @@ for (const backend of BACKENDS) {
       for (const name of NAMES) assert.ok(all[name].every(Number.isNaN), name);
     },
   );
+
+  backendTest(
+    backend,
+    "clipByValue() brings elements into its range, and leaves those in it bit for bit",
+    async () => {
+      const values = { a: [0.5], b: [1, -1, 1.5], c: [-0, 1e-30, -7, Infinity], d: [-Infinity, 0] };
+      assert.deepEqual(await oneUpdate(clipByValue(1), values), {
+        a: [0.5],
+        b: [1, -1, 1],
+        c: [-0, Math.fround(1e-30), -1, 1],
+        d: [-1, 0],
+      });
+    },
+  );
+
+  backendTest(backend, "clipByValue() leaves NaN as it is, and the others alone", async () => {
+    const updates = await oneUpdate(clipByValue(1), { ...GRADIENTS[0]!, b: [NaN, 0.25, NaN] });
+    assert.deepEqual(updates.b, [NaN, 0.25, NaN]);
+  });
 
   backendTest(backend, "globalNorm() is the Euclidean norm over all leaves", async () => {
     const norm = async (tree: Tree) => {
@@ -234,7 +292,7 @@ backendTest("cpu", "optimizerOf() clips the gradients first, not the updates", a
   const norm = Math.hypot(...NAMES.flatMap((name) => GRADIENTS[0]![name]));
   // With rate 10 the update is longer than the clip norm: only a clipped gradient explains it.
   const updates = await oneUpdate(
-    optimizerOf({ optimizer: options, clip: { norm: 1 } }),
+    optimizerOf({ optimizer: options, clip: { norm: 1, value: 0 } }),
     GRADIENTS[0]!,
     10,
   );
@@ -257,7 +315,7 @@ backendTest(
       epsilon: 1e-3,
       weightDecay: 0.3,
     };
-    const off = { norm: 0 };
+    const off = { norm: 0, value: 0 };
     const adam = { ...options, name: "adamw" } as const;
     await assertSteps(
       optimizerOf({ optimizer: adam, clip: off }),
@@ -276,6 +334,50 @@ backendTest(
     );
   },
 );
+
+backendTest(
+  "cpu",
+  "optimizerOf() gives every name its optimiser, with the options that are its own",
+  async () => {
+    const shared = { momentum: 0.5, weightDecay: 0.3 };
+    const betas = { beta1: 0.8, beta2: 0.95 };
+    const options = {
+      ...defaultConfig.optimizer,
+      ...shared,
+      ...betas,
+      nesterov: true,
+      epsilon: 1e-3,
+    };
+    const cases: readonly (readonly [OptimizerName, Optimizer])[] = [
+      ["sgd", sgd({ momentum: 0.5, nesterov: true })],
+      ["adam", adam({ ...betas, epsilon: 1e-3 })],
+      ["adamw", adamw({ ...betas, epsilon: 1e-3, weightDecay: 0.3 })],
+      ["lion", lion({ ...betas, weightDecay: 0.3 })],
+      ["adafactor", adafactor(shared)],
+    ];
+    for (const [name, expected] of cases) {
+      const config = { optimizer: { ...options, name }, clip: { norm: 0, value: 0 } };
+      assert.deepEqual(await updatesOf(optimizerOf(config)), await updatesOf(expected), name);
+    }
+  },
+);
+
+backendTest("cpu", "optimizerOf() clips by value, then by norm, where both are asked", async () => {
+  const optimizer = { ...defaultConfig.optimizer, name: "sgd" } as const;
+  const expected: readonly (readonly [RunConfig["clip"], Optimizer])[] = [
+    [{ value: 0, norm: 0 }, sgd()],
+    [{ value: 0.5, norm: 0 }, chain(clipByValue(0.5), sgd())],
+    [{ value: 0, norm: 0.7 }, chain(clipByGlobalNorm(0.7), sgd())],
+    [{ value: 0.5, norm: 0.7 }, chain(clipByValue(0.5), clipByGlobalNorm(0.7), sgd())],
+  ];
+  const found: string[] = [];
+  for (const [clip, same] of expected) {
+    const updates = await updatesOf(optimizerOf({ optimizer, clip }));
+    assert.deepEqual(updates, await updatesOf(same));
+    found.push(JSON.stringify(updates));
+  }
+  assert.equal(new Set(found).size, 4);
+});
 
 backendTest(
   "cpu",
@@ -298,7 +400,16 @@ backendTest(
   "cpu",
   "update() is pure: the same bits twice, and no argument is freed or changed",
   async () => {
-    const optimizers = [sgd(), sgd({ momentum: 0.9 }), adamw({ weightDecay: 0.1 })];
+    const optimizers = [
+      ...[sgd(), sgd({ momentum: 0.9 }), sgd({ momentum: 0.9, nesterov: true })],
+      ...[adamw({ weightDecay: 0.1 }), lion({ weightDecay: 0.1 })],
+      ...[adafactor(), adafactor({ momentum: 0.9, weightDecay: 0.1 })],
+      ...[clipByGlobalNorm(0.1), clipByValue(0.1), frozen()],
+      perGroup(
+        { name: "matrices", leaves: /^[cd]$/, optimizer: adamw(), rateFactor: 0.5 },
+        { name: "rest", leaves: "*", optimizer: frozen() },
+      ),
+    ];
     for (const optimizer of optimizers as Optimizer[]) {
       const [params, gradients] = [treeOf(PARAMS), treeOf(GRADIENTS[0]!)];
       const state = optimizer.init(params);
@@ -320,120 +431,12 @@ backendTest(
   },
 );
 
-/** What one element's update depends on, and what it leads to, in float64. */
-type Rule = (
-  at: {
-    readonly gradient: number;
-    readonly param: number;
-    readonly rank: number;
-    readonly rate: number;
-    readonly step: number;
-    readonly memory: readonly number[];
-  },
-) => { readonly update: number; readonly memory?: readonly number[] };
-
-/** Takes three steps from zero state and compares each update with the rule's. */
-async function assertSteps(optimizer: Optimizer, rule: Rule): Promise<void> {
-  const expected = new Map<string, { param: number; memory: readonly number[] }>();
-  let params = treeOf(PARAMS);
-  let state = optimizer.init(params);
-  for (const [step, values] of GRADIENTS.entries()) {
-    const gradients = treeOf(values);
-    const learningRate = RATES[step]!;
-    const next = scoped(() => {
-      const { updates, state: after } = optimizer.update(gradients, state, params, {
-        step,
-        learningRate,
-      });
-      const moved = mapTree((param, update) => tf.add(param, update), params, updates);
-      return { updates, state: after, moved };
-    });
-    const updates = await valuesOf(next.updates);
-    for (const name of NAMES) {
-      values[name].forEach((gradient, index) => {
-        const key = `${name}[${index}]`;
-        const { param, memory } = expected.get(key) ?? { param: PARAMS[name][index]!, memory: [] };
-        const rank = SHAPES[name].length;
-        const after = rule({ gradient, param, rank, rate: learningRate, step, memory });
-        assertClose(updates[name][index]!, after.update, `${key} at step ${step}`);
-        expected.set(key, { param: param + after.update, memory: after.memory ?? [] });
-      });
-    }
-    tf.dispose([params, state, gradients, next.updates] as tf.TensorContainer);
-    params = next.moved;
-    state = next.state;
-  }
-  tf.dispose([params, state] as tf.TensorContainer);
-}
-
-/** Adam's algorithm 1, element by element; `memory` is the two moments. */
-function adamInFloat64(
-  gradient: number,
-  [mu = 0, nu = 0]: readonly number[],
-  step: number,
-  { beta1, beta2, epsilon }: {
-    readonly beta1: number;
-    readonly beta2: number;
-    readonly epsilon: number;
-  },
-): { readonly update: number; readonly memory: readonly number[] } {
-  const first = beta1 * mu + (1 - beta1) * gradient;
-  const second = beta2 * nu + (1 - beta2) * gradient * gradient;
-  const firstHat = first / (1 - Math.pow(beta1, step + 1));
-  const secondHat = second / (1 - Math.pow(beta2, step + 1));
-  return { update: firstHat / (Math.sqrt(secondHat) + epsilon), memory: [first, second] };
-}
-
-/** The updates of one step from zero state. */
-async function oneUpdate(
-  optimizer: Optimizer,
-  values: Values,
-  learningRate = 1,
-): Promise<Values> {
-  const result = scoped(() => {
-    const [params, gradients] = [treeOf(PARAMS), treeOf(values)];
-    return optimizer.update(gradients, optimizer.init(params), params, { step: 0, learningRate })
-      .updates;
-  });
-  const updates = await valuesOf(result);
-  tf.dispose(result);
-  return updates;
-}
-
 function clipped(values: Values, maxNorm: number): Promise<Values> {
   return oneUpdate(clipByGlobalNorm(maxNorm), values);
-}
-
-async function read(tensor: tf.Tensor): Promise<readonly number[]> {
-  return [...await tensor.data()];
 }
 
 function leafAt(tree: Tree, path: string): tf.Tensor {
   const leaf = leavesOf(tree).find(([found]) => found === path);
   assert.ok(leaf, path);
   return leaf[1];
-}
-
-type TensorTree = Record<Name, tf.Tensor>;
-
-function treeOf(values: Values): TensorTree {
-  const entries = NAMES.map((name) => [name, tf.tensor([...values[name]], [...SHAPES[name]])]);
-  return Object.fromEntries(entries);
-}
-
-async function valuesOf(tree: TensorTree): Promise<Values> {
-  const entries: [Name, readonly number[]][] = [];
-  for (const name of NAMES) entries.push([name, await read(tree[name])]);
-  return Object.fromEntries(entries) as Values;
-}
-
-function float32(values: Values): Values {
-  const entries = NAMES.map((name) => [name, values[name].map(Math.fround)]);
-  return Object.fromEntries(entries);
-}
-
-/** Within 1e-6 of the expected size. */
-function assertClose(actual: number, expected: number, what: string): void {
-  const allowed = 1e-6 * Math.max(1e-3, Math.abs(expected));
-  assert.ok(Math.abs(actual - expected) <= allowed, `${what}: ${actual}, not ${expected}`);
 }

@@ -3,9 +3,11 @@ import fc from "fast-check";
 import * as tf from "foldlog/tf";
 import {
   isTensor,
+  leafFinder,
   leavesOf,
   mapNamed,
   mapTree,
+  maskTree,
   type Tensor,
   type Tree,
   withLeaves,
@@ -197,3 +199,35 @@ function mapPlain(tree: Tree, f: (leaf: Tensor) => unknown): unknown {
 function plainLeaves(tree: Tree): readonly (readonly [string, number])[] {
   return leavesOf(tree).map(([path, leaf]) => [path, leaf.dataSync()[0]!]);
 }
+
+backendTest(
+  "cpu",
+  "maskTree() leaves an empty branch where a leaf was, and the others in place",
+  () => {
+    const tree = { b: [tf.scalar(1), { c: tf.scalar(2) }], a: tf.scalar(3) };
+    const asked: string[] = [];
+    const masked = maskTree((path, leaf) => asked.push(path) > 0 && leaf !== tree.b[0], tree);
+    assert.deepEqual(masked, { a: tree.a, b: [{}, tree.b[1]] });
+    assert.deepEqual(asked, ["a", "b.0", "b.1.c"]);
+    assert.deepEqual(leavesOf(masked).map(([path]) => path), ["a", "b.1.c"]);
+    const restored = mapTree((leaf) => leaf, masked, masked);
+    assert.deepEqual(restored, masked);
+    tf.dispose(tree as tf.TensorContainer);
+  },
+);
+
+backendTest(
+  "cpu",
+  "leafFinder() finds a leaf in whichever tree has it, and names one that is nowhere",
+  () => {
+    const [x, y] = [tf.scalar(1), tf.scalar(2)];
+    const find = leafFinder({ h: [x, {}] }, { h: [{}, y] });
+    assert.equal(find("h.0"), x);
+    assert.equal(find("h.1"), y);
+    for (const path of ["h", "h.2", "constructor"]) {
+      const message = `Expected a tensor at "${path}", found none`;
+      assert.throws(() => find(path), { name: "TypeError", message });
+    }
+    tf.dispose([x, y]);
+  },
+);

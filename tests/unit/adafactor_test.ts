@@ -1,0 +1,161 @@
+import assert from "node:assert/strict";
+import * as tf from "foldlog/tf";
+import { BACKENDS } from "../../src/adapters/backend_choice.ts";
+import { adafactor, type AdafactorOptions } from "../../src/train/adafactor.ts";
+import { leavesOf } from "../../src/train/tree.ts";
+import { backendTest } from "../support/backends.ts";
+import {
+  assertClose,
+  GRADIENTS,
+  NAMES,
+  oneUpdate,
+  PARAMS,
+  RATES,
+  SHAPES,
+  treeOf,
+  updatesOf,
+} from "../support/optimizer_steps.ts";
+
+for (const backend of BACKENDS) {
+  for (
+    const options of [
+      {},
+      { momentum: 0.9 },
+      { weightDecay: 0.3, clipThreshold: 0.5, decayExponent: 0.6, epsilon: 1e-3 },
+      { weightDecay: 0.1, momentum: 0.5, clipThreshold: 1e6 },
+    ]
+  ) {
+    backendTest(
+      backend,
+      `adafactor(${JSON.stringify(options)}) is the paper's, in the memory of rows and columns`,
+      async () => {
+        const steps = await updatesOf(adafactor(options));
+        for (const name of NAMES) {
+          const expected = inFloat64(SHAPES[name], PARAMS[name], GRADIENTS.map((g) => g[name]))(
+            options,
+          );
+          steps.forEach((updates, step) => {
+            updates[name].forEach((update, index) => {
+              const what = `${name}[${index}] at step ${step}`;
+              assertClose(update, expected[step]![index]!, what);
+            });
+          });
+        }
+      },
+    );
+  }
+
+  backendTest(
+    backend,
+    "adafactor() of gradients whose squares are no float32 is finite, and of zeros zero",
+    async () => {
+      const values = {
+        a: [1e-25],
+        b: [0, 0, 0],
+        c: [1e-25, -1e-25, 1e-25, 1e-25],
+        d: [0, 0],
+      };
+      const updates = await oneUpdate(adafactor(), values, 0.5);
+      assert.deepEqual([...updates.b, ...updates.d].map((x) => x + 0), [0, 0, 0, 0, 0]);
+      for (const update of [...updates.a, ...updates.c]) assert.ok(Math.abs(update) <= 0.5);
+    },
+  );
+
+  backendTest(
+    backend,
+    "adafactor() makes NaN of a whole parameter whose gradient has one",
+    async () => {
+      const updates = await oneUpdate(adafactor(), { ...GRADIENTS[0]!, c: [1, NaN, 2, 3] });
+      assert.deepEqual(updates.c, [NaN, NaN, NaN, NaN]);
+      assert.ok(updates.b.every(Number.isFinite));
+    },
+  );
+}
+
+backendTest("cpu", "adafactor() keeps rows and columns from two dimensions on", () => {
+  const params = treeOf(PARAMS);
+  const shapes = (options: AdafactorOptions) => {
+    const state = adafactor(options).init(params);
+    const found = leavesOf(state).map(([path, { shape }]) => [path, shape]);
+    tf.dispose(state as tf.TensorContainer);
+    return Object.fromEntries(found);
+  };
+  const means = {
+    "rows.c": [2],
+    "rows.d": [1, 2],
+    "columns.c": [2],
+    "columns.d": [1, 1],
+    "nu.a": [],
+    "nu.b": [3],
+  };
+  assert.deepEqual(shapes({}), means);
+  const mu = Object.fromEntries(NAMES.map((name) => [`mu.${name}`, [...SHAPES[name]]]));
+  assert.deepEqual(shapes({ momentum: 0.9 }), { ...means, ...mu });
+  tf.dispose(params);
+});
+
+/** Algorithms 4 and 5 in float64, with sums where the paper has them, for one parameter. */
+function inFloat64(
+  shape: readonly number[],
+  initial: readonly number[],
+  gradients: readonly (readonly number[])[],
+): (options: AdafactorOptions) => readonly (readonly number[])[] {
+  return ({
+    decayExponent = 0.8,
+    epsilon = 1e-30,
+    clipThreshold = 1,
+    momentum = 0,
+    weightDecay = 0,
+  }) => {
+    const [n, m] = shape.slice(-2) as [number, number];
+    let rows: readonly number[] = [];
+    let columns: readonly number[] = [];
+    let whole: readonly number[] = initial.map(() => 0);
+    let mu: readonly number[] = initial.map(() => 0);
+    let params = initial;
+    return gradients.map((gradient, step) => {
+      const beta2 = 1 - Math.pow(step + 1, -decayExponent);
+      const next = (before: number | undefined, now: number) =>
+        beta2 * (before ?? 0) + (1 - beta2) * now;
+      const squares = gradient.map((g) => g * g + epsilon);
+      let v: readonly number[];
+      if (shape.length < 2) {
+        whole = whole.map((before, i) => next(before, squares[i]!));
+        v = whole;
+      } else {
+        const matrices = squares.length / (n * m);
+        const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0);
+        const at = (matrix: number, i: number, j: number) => squares[(matrix * n + i) * m + j]!;
+        const rowsNow = upTo(
+          matrices * n,
+          (i) => sum(upTo(m, (j) => at(Math.floor(i / n), i % n, j))),
+        );
+        const columnsNow = upTo(
+          matrices * m,
+          (j) => sum(upTo(n, (i) => at(Math.floor(j / m), i, j % m))),
+        );
+        rows = rowsNow.map((now, i) => next(rows[i], now));
+        columns = columnsNow.map((now, j) => next(columns[j], now));
+        v = squares.map((_, index) => {
+          const matrix = Math.floor(index / (n * m));
+          const row = Math.floor(index / m);
+          const total = sum(rows.slice(matrix * n, (matrix + 1) * n));
+          return rows[row]! * columns[matrix * m + index % m]! / total;
+        });
+      }
+      const u = gradient.map((g, i) => g / Math.sqrt(v[i]!));
+      const rms = Math.sqrt(u.reduce((total, x) => total + x * x, 0) / u.length);
+      const moved = u.map((x) => RATES[step]! * x / Math.max(1, rms / clipThreshold));
+      mu = moved.map((x, i) => momentum * mu[i]! + (1 - momentum) * x);
+      const updates = mu.map((x, i) =>
+        -x - (shape.length >= 2 ? RATES[step]! * weightDecay * params[i]! : 0)
+      );
+      params = params.map((param, i) => param + updates[i]!);
+      return updates;
+    });
+  };
+}
+
+function upTo(count: number, f: (index: number) => number): readonly number[] {
+  return Array.from({ length: count }, (_, index) => f(index));
+}

@@ -1,0 +1,276 @@
+#!/usr/bin/python3
+"""Writes tests/golden/torch/: what PyTorch computes, for tests/golden/torch_test.ts to compare with.
+
+Run it as `/usr/bin/python3 tools/make_torch_fixtures.py`, with Debian's python3-torch (1.13) and
+python3-numpy; nothing else of foldlog needs them. Everything is computed in float64 and rounded to
+float32 at the end, so that a difference is foldlog's and not PyTorch's. Inputs are drawn by numpy's
+RandomState, whose streams never change.
+
+A file that is there already is compared and never overwritten: to change one, remove it first, and
+say why in the commit.
+"""
+
+import json
+import math
+import pathlib
+import struct
+import sys
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+FOLDER = pathlib.Path(__file__).resolve().parent.parent / "tests" / "golden" / "torch"
+RATES = [0.1, 0.05, 0.02]
+
+
+def optimizers_file():
+    """Parameters, three steps' gradients, and the parameters after each step of each optimiser."""
+    shapes = {"scalar": (), "vector": (4,), "matrix": (3, 4), "matrices": (2, 3, 2)}
+    random = np.random.RandomState(42)
+
+    def draw(shape):
+        return rounded(random.standard_normal(shape))
+
+    initial = {name: draw(shape) for name, shape in shapes.items()}
+    gradients = [{name: draw(shape) for name, shape in shapes.items()} for _ in RATES]
+    tensors = {f"initial/{name}": value for name, value in initial.items()}
+    for step, values in enumerate(gradients):
+        tensors.update({f"gradient/{step}/{name}": value for name, value in values.items()})
+    for case, (make, clip) in optimizer_cases().items():
+        params = {name: parameter(value) for name, value in initial.items()}
+        optimizer = make(params)
+        for step, rate in enumerate(RATES):
+            for name, param in params.items():
+                param.grad = torch.tensor(gradients[step][name])
+            clip(list(params.values()))
+            for group in optimizer.param_groups:
+                group["lr"] = rate * group.get("factor", 1)
+            optimizer.step()
+            for name, param in params.items():
+                tensors[f"{case}/{step}/{name}"] = param.detach().numpy().copy()
+    return tensors
+
+
+def optimizer_cases():
+    """By name: what makes an optimiser of named parameters, and what clips their gradients."""
+    adam = {"lr": 0, "betas": (0.8, 0.95), "eps": 1e-6}
+
+    def one(kind, **options):
+        return lambda params: kind(list(params.values()), **options)
+
+    def groups(params):
+        return torch.optim.AdamW([
+            {"params": [params["matrix"], params["matrices"]], "weight_decay": 0.3},
+            {"params": [params["vector"]], "weight_decay": 0, "factor": 0.5},
+            {"params": [params["scalar"]], "weight_decay": 0},
+        ], **adam)
+
+    def unclipped(_params):
+        pass
+
+    sgd = one(torch.optim.SGD, lr=0)
+    heavy = {"lr": 0, "momentum": 0.9}
+    return {
+        "sgd": (sgd, unclipped),
+        "momentum": (one(torch.optim.SGD, **heavy), unclipped),
+        "nesterov": (one(torch.optim.SGD, **heavy, nesterov=True), unclipped),
+        "coupled decay": (one(torch.optim.SGD, **heavy, weight_decay=0.3), unclipped),
+        "adam": (one(torch.optim.Adam, **adam), unclipped),
+        "adam, coupled decay": (one(torch.optim.Adam, **adam, weight_decay=0.3), unclipped),
+        "adamw": (one(torch.optim.AdamW, **adam, weight_decay=0.3), unclipped),
+        "adamw, groups": (groups, unclipped),
+        "lion": (one(Lion, beta1=0.8, beta2=0.95, weight_decay=0.3), unclipped),
+        "adafactor": (one(Adafactor), unclipped),
+        "adafactor, momentum": (one(Adafactor, momentum=0.9), unclipped),
+        "clip by norm": (sgd, lambda params: torch.nn.utils.clip_grad_norm_(params, 1.0)),
+        "clip by value": (sgd, lambda params: torch.nn.utils.clip_grad_value_(params, 0.5)),
+    }
+
+
+class Lion(torch.optim.Optimizer):
+    """Chen et al. (2023), algorithm 2."""
+
+    def __init__(self, params, **options):
+        super().__init__(params, {"lr": 0, **options})
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            for p in group["params"]:
+                m = self.state[p].setdefault("m", torch.zeros_like(p))
+                c = group["beta1"] * m + (1 - group["beta1"]) * p.grad
+                p -= group["lr"] * (torch.sign(c) + group["weight_decay"] * p)
+                m.copy_(group["beta2"] * m + (1 - group["beta2"]) * p.grad)
+
+
+class Adafactor(torch.optim.Optimizer):
+    """Shazeer and Stern (2018), algorithms 4 and 5, with a given rate in place of the relative step.
+
+    Momentum is that of Tensor2Tensor, the authors' code: a mean of updates with their rates.
+    """
+
+    def __init__(self, params, **options):
+        super().__init__(params, {"lr": 0, "momentum": 0, **options})
+
+    @torch.no_grad()
+    def step(self):
+        for group in self.param_groups:
+            for p in group["params"]:
+                state = self.state[p]
+                state["t"] = state.get("t", 0) + 1
+                beta2 = 1 - state["t"] ** -0.8
+                squares = p.grad ** 2 + 1e-30
+
+                def mean(name, now):
+                    state[name] = beta2 * state.get(name, torch.zeros_like(now)) + (1 - beta2) * now
+                    return state[name]
+
+                if p.dim() >= 2:
+                    rows = mean("rows", squares.sum(-1, keepdim=True))
+                    columns = mean("columns", squares.sum(-2, keepdim=True))
+                    v = rows * columns / rows.sum(-2, keepdim=True)
+                else:
+                    v = mean("v", squares)
+                u = p.grad / v.sqrt()
+                u /= max(1, (u ** 2).mean().sqrt() / 1.0)
+                step = group["lr"] * u
+                if group["momentum"] > 0:
+                    m = state.get("m", torch.zeros_like(p))
+                    step = state["m"] = group["momentum"] * m + (1 - group["momentum"]) * step
+                p -= step
+
+
+SIZES = {"vocabulary": 11, "context": 6, "layers": 2, "heads": 2, "channels": 8}
+
+
+def gpt2_file():
+    """A tiny GPT-2: its first loss and gradients, and its parameters after three clipped steps of AdamW.
+
+    Epsilon is 1e-5 and not Adam's 1e-8: the keys' biases have no gradient but rounding errors, since
+    softmax does not see what is added to all scores of a row, and with a small epsilon Adam makes of
+    them steps as large as any.
+    """
+    random = np.random.RandomState(7)
+    params = {name: parameter(value) for name, value in gpt2_parameters(random).items()}
+    tensors = {f"initial/{name}": param.detach().numpy().copy() for name, param in params.items()}
+    decayed = [param for param in params.values() if param.dim() >= 2]
+    others = [param for param in params.values() if param.dim() < 2]
+    optimizer = torch.optim.AdamW([
+        {"params": decayed, "weight_decay": 0.1},
+        {"params": others, "weight_decay": 0},
+    ], lr=0, betas=(0.9, 0.95), eps=1e-5)
+    losses = []
+    norms = []
+    for step, rate in enumerate(RATES):
+        sequences = random.randint(0, SIZES["vocabulary"], (4, SIZES["context"] + 1))
+        tokens, targets = sequences[:, :-1], sequences[:, 1:]
+        tensors[f"tokens/{step}"] = tokens.astype(np.int32)
+        tensors[f"targets/{step}"] = targets.astype(np.int32)
+        optimizer.zero_grad()
+        logits = gpt2_logits(params, torch.tensor(tokens))
+        loss = F.cross_entropy(logits.flatten(0, 1), torch.tensor(targets).flatten())
+        loss.backward()
+        losses.append(loss.item())
+        if step == 0:
+            for name, param in params.items():
+                tensors[f"gradient/{name}"] = param.grad.numpy().copy()
+        norms.append(torch.nn.utils.clip_grad_norm_(list(params.values()), 1.0).item())
+        for group in optimizer.param_groups:
+            group["lr"] = rate / 10
+        optimizer.step()
+        for name, param in params.items():
+            tensors[f"after/{step}/{name}"] = param.detach().numpy().copy()
+    return {**tensors, "losses": np.array(losses), "norms": np.array(norms)}
+
+
+def gpt2_parameters(random):
+    """Parameters in the names and shapes of the Hugging Face layout; weights are [in, out]."""
+    vocabulary, context, channels = SIZES["vocabulary"], SIZES["context"], SIZES["channels"]
+    shapes = {"wte.weight": (vocabulary, channels), "wpe.weight": (context, channels)}
+    for layer in range(SIZES["layers"]):
+        linears = {"attn.c_attn": (1, 3), "attn.c_proj": (1, 1), "mlp.c_fc": (1, 4), "mlp.c_proj": (4, 1)}
+        for name, (inputs, outputs) in linears.items():
+            shapes[f"h.{layer}.{name}.weight"] = (inputs * channels, outputs * channels)
+            shapes[f"h.{layer}.{name}.bias"] = (outputs * channels,)
+        for name in ["ln_1", "ln_2"]:
+            shapes[f"h.{layer}.{name}.weight"] = (channels,)
+            shapes[f"h.{layer}.{name}.bias"] = (channels,)
+    shapes.update({"ln_f.weight": (channels,), "ln_f.bias": (channels,)})
+    return {
+        name: rounded(0.3 * random.standard_normal(shape) + (name.endswith("weight") and "ln_" in name))
+        for name, shape in shapes.items()
+    }
+
+
+def gpt2_logits(params, tokens):
+    """GPT-2 (Radford et al., 2019) written out: pre-norm blocks, causal attention, tied head."""
+    batch, context = tokens.shape
+    channels, heads = SIZES["channels"], SIZES["heads"]
+    future = torch.ones(context, context).triu(1).bool()
+
+    def norm(x, name):
+        return F.layer_norm(x, (channels,), params[f"{name}.weight"], params[f"{name}.bias"], 1e-5)
+
+    def linear(x, name):
+        return x @ params[f"{name}.weight"] + params[f"{name}.bias"]
+
+    x = params["wte.weight"][tokens] + params["wpe.weight"][:context]
+    for layer in range(SIZES["layers"]):
+        block = f"h.{layer}"
+        qkv = linear(norm(x, f"{block}.ln_1"), f"{block}.attn.c_attn").split(channels, dim=-1)
+        q, k, v = [y.view(batch, context, heads, -1).transpose(1, 2) for y in qkv]
+        scores = q @ k.transpose(-1, -2) / math.sqrt(channels / heads)
+        mixed = scores.masked_fill(future, -math.inf).softmax(-1) @ v
+        joined = mixed.transpose(1, 2).reshape(batch, context, channels)
+        x = x + linear(joined, f"{block}.attn.c_proj")
+        hidden = F.gelu(linear(norm(x, f"{block}.ln_2"), f"{block}.mlp.c_fc"), approximate="tanh")
+        x = x + linear(hidden, f"{block}.mlp.c_proj")
+    return norm(x, "ln_f") @ params["wte.weight"].T
+
+
+def rounded(value):
+    """The float32 numbers that foldlog begins with, as float64."""
+    return np.asarray(value, dtype=np.float32).astype(np.float64)
+
+
+def parameter(value):
+    return torch.tensor(value, requires_grad=True)
+
+
+def safetensors(tensors):
+    """The bytes of a safetensors file: https://huggingface.co/docs/safetensors, "Format"."""
+    header = {"__metadata__": {"format": "pt"}}
+    data = b""
+    for name in sorted(tensors):
+        value = np.asarray(tensors[name])
+        kind, dtype = ("I32", "<i4") if value.dtype.kind == "i" else ("F32", "<f4")
+        stored = value.astype(dtype).tobytes()
+        offsets = [len(data), len(data) + len(stored)]
+        header[name] = {"dtype": kind, "shape": list(value.shape), "data_offsets": offsets}
+        data += stored
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return struct.pack("<Q", len(text)) + text + data
+
+
+def main():
+    files = {
+        "optimizers.safetensors": safetensors(optimizers_file()),
+        "gpt2.safetensors": safetensors(gpt2_file()),
+    }
+    FOLDER.mkdir(exist_ok=True)
+    others = [name for name, made in files.items()
+              if (FOLDER / name).exists() and (FOLDER / name).read_bytes() != made]
+    if others:
+        sys.exit(f"Expected the files that are there, made other bytes for {', '.join(others)}: "
+                 "remove them first if that is what you want")
+    for name, made in files.items():
+        kept = (FOLDER / name).exists()
+        if not kept:
+            (FOLDER / name).write_bytes(made)
+        print(f"{name}: {len(made)} bytes, {'as it was' if kept else 'new'}")
+
+
+if __name__ == "__main__":
+    main()

@@ -5,6 +5,11 @@ import type { HostTensor } from "../core/host_tensor.ts";
 import { attempt, fail } from "../ports/attempt.ts";
 import type { BackendUnavailable, Device } from "../ports/device.ts";
 import { registerCpuKernels } from "../train/kernels/cpu/register_cpu_kernels.ts";
+import {
+  HARDWARE,
+  registerWebGpuKernels,
+  SOFTWARE,
+} from "../train/kernels/webgpu/register_webgpu_kernels.ts";
 import { registerWasmKernels } from "../train/kernels/wasm/register_wasm_kernels.ts";
 import type { WasmBackend } from "../train/kernels/wasm/wasm_backend.ts";
 import type { Backend, BackendChoice } from "./backend_choice.ts";
@@ -98,19 +103,19 @@ async function start(
   }
   if (!await tf.setBackend(backend)) return unavailable(backend);
   await tf.ready();
-  registerKernels(backend);
+  registerKernels(backend, adapter);
   return detail;
 }
 
 /** Registers foldlog's own kernels with the backend, which has been started. */
-function registerKernels(backend: Backend): void {
+function registerKernels(backend: Backend, adapter: GpuAdapter | undefined): void {
   switch (backend) {
     case "wasm":
       return registerWasmKernels(tf.backend() as unknown as WasmBackend);
     case "cpu":
       return registerCpuKernels();
     case "webgpu":
-      return;
+      return registerWebGpuKernels(adapter!.software ? SOFTWARE : HARDWARE);
   }
 }
 

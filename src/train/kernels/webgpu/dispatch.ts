@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs";
 import { type Program, textOf } from "./program.ts";
+import { uniformBuffer } from "./uniform_buffer.ts";
 import type { WebGpuBackend } from "./webgpu_backend.ts";
 
 /** The tensors and numbers of a program, by their names in it. None of them may be missing. */
@@ -25,7 +26,11 @@ export function dispatch(
     return { buffer: backend.tensorMap.get(dataId).resource };
   });
   const pipeline = backend.pipelineCache[program.name] ??= compile(backend.device, program);
-  const entries = [...resources, uniformsOf(backend, program, bindings, groups)]
+  const numbers = Object.entries(program.uniforms).map(([name, type]) => {
+    return { type, value: bindings[name] as number };
+  });
+  const uniforms = uniformBuffer(backend.device, [{ type: "u32", value: groups }, ...numbers]);
+  const entries = [...resources, { buffer: uniforms }]
     .map((resource, binding) => ({ binding, resource }));
   const layout = pipeline.getBindGroupLayout(0);
   backend.ensureCommandEncoderReady();
@@ -62,19 +67,4 @@ function compile(device: GPUDevice, program: Program): GPUComputePipeline {
     if (error !== null) throw new Error(`Cannot compile ${label}: ${error.message}`);
   });
   return pipeline;
-}
-
-function uniformsOf(
-  backend: WebGpuBackend,
-  { uniforms }: Program,
-  bindings: Bindings,
-  groups: number,
-): GPUBufferBinding {
-  const numbers = Object.entries(uniforms).map(([name, type]) => {
-    return {
-      type: type === "u32" ? "uint32" : "float32",
-      data: [bindings[name] as number],
-    } as const;
-  });
-  return backend.makeUniforms([{ type: "uint32", data: [groups] }, ...numbers]);
 }

@@ -1,13 +1,8 @@
 import type { Program } from "./program.ts";
 
-/** Rows of the tile of C that an invocation computes, and its columns in fours. */
-export const TILE_ROWS = 8;
+/** Columns of the tile of C that an invocation computes, in fours and in all. */
 const TILE_FOURS = 2;
-/** Columns of that tile. */
 export const TILE_COLUMNS = 4 * TILE_FOURS;
-/** Tiles of a workgroup side by side. */
-export const TILES_ACROSS = 8;
-
 /** What a product is compiled for. */
 export interface ProductForm {
   /** Whether a side is read with its rows and columns exchanged. */
@@ -26,16 +21,17 @@ export interface ProductForm {
    * above it; "upper left", A is 0 below it, after any exchange.
    */
   readonly part: "all" | "lower result" | "lower left" | "upper left";
-  /** Rows of tiles of a workgroup. */
-  readonly tilesDown: number;
+  /** Rows of the tile of an invocation, a multiple of four. */
+  readonly tileRows: number;
+  /** Tiles of a workgroup: `u.lanesAcross` side by side, in rows below each other. */
+  readonly tiles: number;
 }
 
-const ROWS = [...Array(TILE_ROWS).keys()];
 const FOURS = [...Array(TILE_FOURS).keys()];
 const LANES = ["x", "y", "z", "w"];
 
 /**
- * A product of batches of matrices, each invocation a tile of C of `TILE_ROWS` by `TILE_COLUMNS` in
+ * A product of batches of matrices, each invocation a tile of C of `tileRows` by `TILE_COLUMNS` in
  * registers. Each element is added up from the bias over ascending k, whatever the sizes and the form.
  *
  * Both sides are read from memory as they lie, four elements at a time, through the caches. Memory of
@@ -49,22 +45,30 @@ export function productProgram(form: ProductForm): Program {
     writes: { c: form.foursC ? "vec4f" : "f32" },
     uniforms: {
       ...{ rows: "u32", columns: "u32", inner: "u32", groupsDown: "u32", groupsAcross: "u32" },
-      ...{ heads: "u32", aStart: "u32", aItem: "u32", aHead: "u32", aRow: "u32" },
+      ...{
+        lanesAcross: "u32",
+        heads: "u32",
+        aStart: "u32",
+        aItem: "u32",
+        aHead: "u32",
+        aRow: "u32",
+      },
       ...{ bStart: "u32", bItem: "u32", bHead: "u32", bRow: "u32" },
       ...{ cStart: "u32", cItem: "u32", cHead: "u32", cRow: "u32" },
     },
-    invocations: TILES_ACROSS * form.tilesDown,
+    invocations: form.tiles,
     source: sourceOf(form),
   };
 }
 
 function sourceOf(form: ProductForm): string {
-  const { part, tilesDown } = form;
+  const { part, tileRows, tiles } = form;
+  const rows = [...Array(tileRows).keys()];
   const first = part === "upper left" ? "row" : "0u";
   const end = {
     "all": "u.inner",
-    "lower result": `select(u.inner, 0u, column >= row + ${TILE_ROWS}u)`,
-    "lower left": `min(u.inner, row + ${TILE_ROWS}u)`,
+    "lower result": `select(u.inner, 0u, column >= row + ${tileRows}u)`,
+    "lower left": `min(u.inner, row + ${tileRows}u)`,
     "upper left": "u.inner",
   }[part];
   return `
@@ -72,23 +76,23 @@ fn readA(at: u32) -> vec4f { ${fourOf("a", form.foursA)} }
 fn readB(at: u32) -> vec4f { ${fourOf("b", form.foursB)} }
 fn kernel(group: u32, local: u32) {
   let item = group / (u.groupsDown * u.groupsAcross);
-  let down = group / u.groupsAcross % u.groupsDown * ${tilesDown}u + local / ${TILES_ACROSS}u;
-  let across = group % u.groupsAcross * ${TILES_ACROSS}u + local % ${TILES_ACROSS}u;
-  let row = down * ${TILE_ROWS}u;
+  let lanesDown = ${tiles}u / u.lanesAcross;
+  let down = group / u.groupsAcross % u.groupsDown * lanesDown + local / u.lanesAcross;
+  let across = group % u.groupsAcross * u.lanesAcross + local % u.lanesAcross;
+  let row = down * ${tileRows}u;
   let column = across * ${TILE_COLUMNS}u;
   if (row >= u.rows || column >= u.columns) { return; }
   let aAt = u.aStart + item / u.heads * u.aItem + item % u.heads * u.aHead;
   let bAt = u.bStart + item / u.heads * u.bItem + item % u.heads * u.bHead;
   let cAt = u.cStart + item / u.heads * u.cItem + item % u.heads * u.cHead;
   ${FOURS.map((f) => `let start${f} = ${startOf(form, f)};`).join("\n  ")}
-  ${ROWS.map((r) => FOURS.map((f) => `var c${r}_${f} = start${f};`).join(" ")).join("\n  ")}
+  ${rows.map((r) => FOURS.map((f) => `var c${r}_${f} = start${f};`).join(" ")).join("\n  ")}
   let end = ${end};
   for (var k = ${first}; k < end; k += 4u) {
-    ${readsOfA(form).join("\n    ")}
     ${readsOfB(form).join("\n    ")}
-    ${LANES.flatMap((_, j) => productsOf(form, j)).join("\n    ")}
+    ${rows.flatMap((r) => [...readsOfA(form, r), ...productsOf(form, r)]).join("\n    ")}
   }
-  ${ROWS.flatMap((r) => FOURS.map((f) => writeOf(form, r, f))).join("\n  ")}
+  ${rows.flatMap((r) => FOURS.map((f) => writeOf(form, r, f))).join("\n  ")}
 }`;
 }
 
@@ -104,20 +108,20 @@ function startOf({ bias }: ProductForm, four: number): string {
   return `vec4f(${LANES.map((_, j) => `bias[column + ${4 * four + j}u]`)})`;
 }
 
-/** Reads of A for k to k + 3: a four for each row, or, exchanged, fours of rows for each k. */
-function readsOfA({ transposeA, ragged }: ProductForm): readonly string[] {
+/**
+ * Reads of A for k to k + 3 right before their use in row r of the tile: a four, or, exchanged, for four
+ * rows at once a four of rows for each k.
+ */
+function readsOfA({ transposeA, ragged }: ProductForm, r: number): readonly string[] {
   if (!transposeA) {
-    return ROWS.map((r) => {
-      const read = `readA(aAt + (row + ${r}u) * u.aRow + k)`;
-      return `let a${r} = ${ragged ? upToEnd(read) : read};`;
-    });
+    const read = `readA(aAt + (row + ${r}u) * u.aRow + k)`;
+    return [`let a${r} = ${ragged ? upToEnd(read) : read};`];
   }
-  return LANES.flatMap((_, j) =>
-    [...Array(TILE_ROWS / 4).keys()].map((f) => {
-      const read = `readA(aAt + (k + ${j}u) * u.aRow + row + ${4 * f}u)`;
-      return `let a${j}_${f} = ${ragged ? beforeEnd(read, j) : read};`;
-    })
-  );
+  if (r % 4 > 0) return [];
+  return LANES.map((_, j) => {
+    const read = `readA(aAt + (k + ${j}u) * u.aRow + row + ${r}u)`;
+    return `let a${j}_${r} = ${ragged ? beforeEnd(read, j) : read};`;
+  });
 }
 
 /** Reads of B for k to k + 3: fours of columns for each k, or, exchanged, a four for each column. */
@@ -146,18 +150,20 @@ function beforeEnd(read: string, j: number): string {
   return `select(vec4f(), ${read}, k + ${j}u < u.inner)`;
 }
 
-/** What k + j adds to the tile. */
-function productsOf({ transposeA, transposeB }: ProductForm, j: number): readonly string[] {
-  const lane = LANES[j]!;
-  return ROWS.flatMap((r) => {
-    const left = transposeA ? `a${j}_${r >> 2}.${LANES[r & 3]}` : `a${r}.${lane}`;
-    return FOURS.map((f) => {
+/**
+ * What k to k + 3 add to row r of the tile. One element after the other: a processor has too few registers
+ * for the whole tile, and takes each up once.
+ */
+function productsOf({ transposeA, transposeB }: ProductForm, r: number): readonly string[] {
+  return FOURS.flatMap((f) =>
+    LANES.map((lane, j) => {
+      const left = transposeA ? `a${j}_${r - r % 4}.${LANES[r % 4]}` : `a${r}.${lane}`;
       const right = transposeB
         ? `vec4f(${LANES.map((_, n) => `b${4 * f + n}.${lane}`)})`
         : `b${j}_${f}`;
       return `c${r}_${f} += ${left} * ${right};`;
-    });
-  });
+    })
+  );
 }
 
 /** Writes four elements of a row of the tile, as far as they are elements of C. */

@@ -18,8 +18,9 @@ export interface Widths {
   readonly total: number;
   /** On one element of a sum of rows, which they share out. */
   readonly column: number;
-  /** On a tile of a product: rows of tiles within it; it has 8 columns of them. */
-  readonly tile: number;
+  /** On products: rows of C that one invocation computes, by 8 columns, and invocations of a workgroup. */
+  readonly tileRows: number;
+  readonly tiles: number;
 }
 
 /** A kernel on tensors of the webgpu backend: it records what fills the results. */
@@ -31,10 +32,10 @@ export type WebGpuKernel<A extends Attributes> = (
 ) => void;
 
 /** For a processor that runs eight invocations in a vector, where each read of shared memory is dear. */
-export const SOFTWARE: Widths = { row: 8, total: 8, column: 1, tile: 1 };
+export const SOFTWARE: Widths = { row: 8, total: 8, column: 1, tileRows: 16, tiles: 8 };
 
 /** For a GPU, that needs many invocations and shares memory among them at little cost. */
-export const HARDWARE: Widths = { row: 64, total: 256, column: 16, tile: 8 };
+export const HARDWARE: Widths = { row: 64, total: 256, column: 16, tileRows: 4, tiles: 64 };
 
 /**
  * Registers foldlog's kernels with tfjs's webgpu backend.

@@ -1,13 +1,7 @@
 import type * as tf from "@tensorflow/tfjs";
 import { dispatch } from "./dispatch.ts";
 import type { Program } from "./program.ts";
-import {
-  type ProductForm,
-  productProgram,
-  TILE_COLUMNS,
-  TILE_ROWS,
-  TILES_ACROSS,
-} from "./product_program.ts";
+import { type ProductForm, productProgram, TILE_COLUMNS } from "./product_program.ts";
 import type { Gpu } from "./register_webgpu_kernels.ts";
 
 /** Where the matrices of a batch lie in a tensor, in elements. */
@@ -48,18 +42,26 @@ export function multiply({ backend, widths }: Gpu, product: StridedProduct): voi
     ragged: inner % 4 !== 0,
     bias: bias !== undefined,
     part,
-    tilesDown: widths.tile,
+    tileRows: widths.tileRows,
+    tiles: widths.tiles,
   });
-  const groupsDown = Math.ceil(rows / (TILE_ROWS * widths.tile));
-  const groupsAcross = Math.ceil(columns / (TILE_COLUMNS * TILES_ACROSS));
+  const lanesAcross = lanesFor(Math.ceil(columns / TILE_COLUMNS));
+  const lanesDown = widths.tiles / lanesAcross;
+  const groupsDown = Math.ceil(rows / (widths.tileRows * lanesDown));
+  const groupsAcross = Math.ceil(columns / (TILE_COLUMNS * lanesAcross));
   const bindings = {
     ...{ a: a.tensor, b: b.tensor, c: c.tensor, ...(bias === undefined ? {} : { bias }) },
-    ...{ rows, columns, inner, groupsDown, groupsAcross, heads },
+    ...{ rows, columns, inner, groupsDown, groupsAcross, lanesAcross, heads },
     ...{ aStart: a.start ?? 0, aItem: a.item, aHead: a.head ?? 0, aRow: a.row },
     ...{ bStart: b.start ?? 0, bItem: b.item, bHead: b.head ?? 0, bRow: b.row },
     ...{ cStart: c.start ?? 0, cItem: c.item, cHead: c.head ?? 0, cRow: c.row },
   };
   dispatch(backend, program, bindings, groupsDown * groupsAcross * items * heads);
+}
+
+/** How many of the tiles side by side one workgroup has: a power of two up to eight, so that few are idle. */
+function lanesFor(tilesAcross: number): number {
+  return Math.min(8, 2 ** Math.ceil(Math.log2(tilesAcross)));
 }
 
 /** Whether every row begins at a multiple of four elements. */

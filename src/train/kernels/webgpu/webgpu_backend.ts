@@ -16,10 +16,6 @@ export interface WebGpuBackend {
   submitQueue(): void;
   /** Gives a tensor its buffer, and its values where it has some. It may end the compute pass. */
   uploadToGPU(dataId: object): void;
-  /** A buffer of numbers, freed when the commands are submitted. */
-  makeUniforms(
-    numbers: { readonly type: "uint32" | "float32"; readonly data: readonly number[] }[],
-  ): GPUBufferBinding;
   makeTensorInfo(shape: number[], dtype: string): tf.TensorInfo;
   /** Frees a tensor, after the commands that use it. */
   disposeData(dataId: object): boolean;

@@ -6,6 +6,11 @@ import { attempt, fail } from "../ports/attempt.ts";
 import type { BackendUnavailable, Device } from "../ports/device.ts";
 import { registerCpuKernels } from "../train/kernels/cpu/register_cpu_kernels.ts";
 import { orderOps } from "../train/kernels/ordered_ops.ts";
+import {
+  HARDWARE,
+  registerWebGpuKernels,
+  SOFTWARE,
+} from "../train/kernels/webgpu/register_webgpu_kernels.ts";
 import { registerWasmKernels } from "../train/kernels/wasm/register_wasm_kernels.ts";
 import type { WasmBackend } from "../train/kernels/wasm/wasm_backend.ts";
 import type { Backend, BackendChoice } from "./backend_choice.ts";
@@ -99,12 +104,12 @@ async function start(
   }
   if (!await tf.setBackend(backend)) return unavailable(backend);
   await tf.ready();
-  registerKernels(backend);
+  registerKernels(backend, adapter);
   return detail;
 }
 
 /** Registers foldlog's own kernels with the backend, which has been started. */
-function registerKernels(backend: Backend): void {
+function registerKernels(backend: Backend, adapter: GpuAdapter | undefined): void {
   switch (backend) {
     case "wasm":
       registerWasmKernels(tf.backend() as unknown as WasmBackend);
@@ -113,7 +118,8 @@ function registerKernels(backend: Backend): void {
       registerCpuKernels();
       break;
     case "webgpu":
-      return;
+      registerWebGpuKernels(adapter!.software ? SOFTWARE : HARDWARE);
+      break;
     default:
       backend satisfies never;
   }

@@ -56,9 +56,7 @@ Deno.test("elements that change places change the sums", () => {
   assert.equal(new Set(sums).size, 4);
 });
 
-Deno.test("the sums are those that were written down once", () => {
-  assert.deepEqual(
-    [...bitSums(Uint32Array.of(0, 1, 0x3f800000))].map((sum) => sum.toString(16)),
-    [],
-  );
+Deno.test("the sums are those that another program computed from their description", () => {
+  const sums = [...bitSums(Uint32Array.of(0, 1, 0x3f800000))].map((sum) => sum.toString(16));
+  assert.deepEqual(sums, ["4b1e0cc3", "10462156", "3c190fc0", "27414784"]);
 });

@@ -1,7 +1,9 @@
 import { batchDigest } from "../codec/snapshot_codec.ts";
 import { sha256 } from "../codec/digest.ts";
+import { differingTensors } from "../codec/state_fingerprint.ts";
+import { grainOf } from "../core/config.ts";
 import { advance, type DataCursor, samplesAt } from "../core/data_cursor.ts";
-import type { SnapshotReason, StepTaken } from "../core/event.ts";
+import type { SnapshotReason, StateFingerprint, StepTaken } from "../core/event.ts";
 import type { RunId } from "../core/run_id.ts";
 import type { Snapshot, SnapshotId } from "../core/snapshot.ts";
 import { type Await, fail } from "../ports/attempt.ts";
@@ -13,9 +15,10 @@ import { tensorsOf, type TrainState } from "../train/train_state.ts";
 import { type DeviceMetrics, trainStep } from "../train/train_step.ts";
 import type { RunError } from "./errors.ts";
 import { evaluate } from "./evaluate.ts";
+import { fingerprintState, tensorNames } from "./fingerprint_state.ts";
 import { type Journal, openJournal } from "./journal.ts";
 import type { Plan } from "./plan.ts";
-import type { Recorder } from "./recorder.ts";
+import { divergence, type Recorder } from "./recorder.ts";
 import type { Retention } from "./retain_snapshots.ts";
 import { compareSnapshot, readSnapshot, storeSnapshot } from "./save_snapshot.ts";
 import { holdStates, type StateHolder } from "./state_holder.ts";
@@ -62,8 +65,16 @@ export async function takeSteps(
       const metrics = await readMetrics(env.device, next.metrics);
       cursor = advance(cursor, plan.config.batch.size, plan.task.data.identity.samples);
       const batch = sha256(...batches.map(batchDigest));
-      const data = { step: state.step, ...cursor, batch, ...metrics };
-      await journal.add(() => recordStep(loop, data));
+      const fingerprint = await fingerprintIfDue(loop, state);
+      const data = {
+        step: state.step,
+        ...cursor,
+        batch,
+        ...metrics,
+        ...(fingerprint && { fingerprint }),
+      };
+      const names = fingerprint === undefined ? [] : tensorNames(state);
+      await journal.add(() => recordStep(loop, data, names));
       if (recorder.ended()) break;
       await evaluateIfDue(loop, journal, state);
       if (recorder.ended()) break;
@@ -78,12 +89,21 @@ export async function takeSteps(
   }
 }
 
-/** Records a step, and then tells people of it. */
+/**
+ * Records a step, and then tells people of it. Fails with Diverged where the log has another fingerprint
+ * of the state, and names the tensors that differ.
+ */
 async function recordStep(
   { env, plan, recorder }: Loop,
   data: StepTaken["data"],
+  tensors: readonly string[],
 ): Promise<void> {
-  const recorded = recorder.next() === undefined;
+  const before = recorder.next();
+  const recorded = before === undefined;
+  if (before?.type === "StepTaken" && before.data.fingerprint && data.fingerprint) {
+    const leaves = differingTensors(tensors, before.data.fingerprint, data.fingerprint);
+    if (leaves.length > 0) fail(divergence(before, { type: "StepTaken", data }, data.step, leaves));
+  }
   await recorder.record({ type: "RecordStep", data });
   const { step, loss, learningRate } = data;
   const maxSteps = plan.config.steps.max;
@@ -125,19 +145,30 @@ function saver(
   };
 }
 
-/** The micro-batches of the step that begins at `cursor`. */
+/** The grains of the step that begins at `cursor`. */
 async function nextBatches(
   { task, config, dataKey }: Plan,
   cursor: DataCursor,
 ): Promise<readonly HostBatch[]> {
-  const { size, micro } = config.batch;
+  const { size } = config.batch;
+  const grain = grainOf(config);
   const { samples } = task.data.identity;
   const numbers = samplesAt(cursor, size, samples, dataKey, config.data.shuffle);
   const batches: HostBatch[] = [];
-  for (let from = 0; from < size; from += micro) {
-    batches.push(await task.data.at(numbers.slice(from, from + micro)));
+  for (let from = 0; from < size; from += grain) {
+    batches.push(await task.data.at(numbers.slice(from, from + grain)));
   }
   return batches;
+}
+
+async function fingerprintIfDue(
+  { env, plan }: Loop,
+  state: TrainState,
+): Promise<StateFingerprint | undefined> {
+  const { every } = plan.config.fingerprint;
+  return every === 0 || state.step % every !== 0
+    ? undefined
+    : await fingerprintState(env.device, state);
 }
 
 /** Reads the metrics of a step back and frees them. */

@@ -24,19 +24,35 @@ const dataSettings = decoder(
  * Settings that configs have had since after the first logs, with the values that mean what those logs
  * mean by not having them. A config that has these values is written without them: docs/format.md.
  */
-const NEUTRAL = { optimizer: { nesterov: false }, clip: { value: 0 } } as const;
+const NEUTRAL = {
+  batch: { grain: 0 },
+  optimizer: { nesterov: false },
+  clip: { value: 0 },
+  fingerprint: { every: 0 },
+} as const;
+
+/** Groups of settings that came later as a whole: one with nothing to say is left out itself. */
+const LATER_GROUPS: readonly string[] = ["fingerprint"];
 
 /** A config as it is written in events and states. */
 export function writtenConfig(config: RunConfig): object {
-  const optimizer = withoutNeutral(config.optimizer, NEUTRAL.optimizer);
-  return { ...config, optimizer, clip: withoutNeutral(config.clip, NEUTRAL.clip) };
+  const groups = Object.entries(config).map(([name, group]) =>
+    Object.hasOwn(NEUTRAL, name)
+      ? [name, withoutNeutral(group as object, NEUTRAL[name as keyof typeof NEUTRAL])] as const
+      : [name, group] as const
+  );
+  return Object.fromEntries(
+    groups.filter(([name, group]) =>
+      !LATER_GROUPS.includes(name) || Object.keys(group as object).length > 0
+    ),
+  );
 }
 
 /** A config that `writtenConfig` wrote. */
-export const runConfig: t.Decoder<unknown, RunConfig> = object({
+export const runConfig: t.Decoder<unknown, RunConfig> = withEmptyGroups(object({
   seed: count,
   steps: object({ max: count }),
-  batch: object({ size: count, micro: count }),
+  batch: laterObject({ size: count, micro: count, grain: count }, NEUTRAL.batch),
   optimizer: laterObject({
     name: literals("sgd", "adam", "adamw", "lion", "adafactor"),
     learningRate: float,
@@ -58,7 +74,34 @@ export const runConfig: t.Decoder<unknown, RunConfig> = object({
   model: settings,
   save: object({ every: count }),
   evaluate: object({ every: count, batches: count }),
-});
+  fingerprint: laterObject({ every: count }, NEUTRAL.fingerprint),
+}));
+
+/** Reads a group that was left out as an empty one, and refuses an empty one that is there. */
+function withEmptyGroups(config: t.Decoder<unknown, RunConfig>): t.Decoder<unknown, RunConfig> {
+  const whole = config as t.Type<RunConfig, RunConfig, unknown>;
+  return new t.Type<RunConfig, RunConfig, unknown>(
+    whole.name,
+    whole.is,
+    (value, context) => {
+      if (value === null || typeof value !== "object") return whole.validate(value, context);
+      const groups = value as Readonly<Record<string, unknown>>;
+      const empty = LATER_GROUPS.find((name) => isEmpty(groups[name]));
+      if (empty !== undefined) {
+        const message = `expected "${empty}" to be left out where it is empty, found it`;
+        return t.failure(value, context, message);
+      }
+      const absent = LATER_GROUPS.filter((name) => !Object.hasOwn(groups, name));
+      const filled = Object.fromEntries(absent.map((name) => [name, {}]));
+      return whole.validate({ ...groups, ...filled }, context);
+    },
+    whole.encode,
+  );
+}
+
+function isEmpty(value: unknown): boolean {
+  return value !== null && typeof value === "object" && Object.keys(value).length === 0;
+}
 
 function isSettings(value: unknown): value is Record<string, number | string | boolean> {
   if (value === null || typeof value !== "object" || Array.isArray(value)) return false;

@@ -33,6 +33,15 @@ export const digest: t.Decoder<unknown, Digest> = decoder(
   (value) => typeof value === "string" && isDigest(value) ? value : undefined,
 );
 
+/** Lower-case hexadecimal digits, a multiple of `digits` of them, at least one. */
+export function hexadecimal(digits: number): t.Decoder<unknown, string> {
+  const form = new RegExp(`^(?:[0-9a-f]{${digits}})+$`);
+  return decoder(
+    `hexadecimal text, ${digits} digits each`,
+    (value) => typeof value === "string" && form.test(value) ? value : undefined,
+  );
+}
+
 /** The two integers of a data cursor. */
 export const dataCursor: t.Decoder<unknown, DataCursor> = object({ epoch: count, index: count });
 
@@ -110,6 +119,28 @@ export function withoutNeutral<A extends object>(object: A, neutral: Partial<A>)
   );
   return Object.fromEntries(members) as Partial<A>;
 }
+
+/** An object with all members of `required`, and any of `optional`, but with no other. */
+export function partly<A>(required: Decoders, optional: Decoders): t.Decoder<unknown, A> {
+  const forms = new Map<string, t.Decoder<unknown, unknown>>();
+  const whole = object({ ...required, ...optional });
+  return new t.Type<A, A, unknown>(
+    (whole as t.Type<unknown>).name,
+    (_): _ is A => false,
+    (value, context) => {
+      const present = Object.keys(optional).filter((name) => Object.hasOwn(Object(value), name));
+      const form = present.join();
+      if (!forms.has(form)) {
+        const chosen = present.map((name) => [name, optional[name]!] as const);
+        forms.set(form, object({ ...required, ...Object.fromEntries(chosen) }));
+      }
+      return forms.get(form)!.validate(value, context) as t.Validation<A>;
+    },
+    (value) => value,
+  );
+}
+
+type Decoders = Readonly<Record<string, t.Decoder<unknown, unknown>>>;
 
 type Members<P> = {
   readonly [K in keyof P]: P[K] extends t.Decoder<unknown, infer A> ? A : never;

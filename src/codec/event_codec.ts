@@ -5,7 +5,7 @@ import type { Environment } from "../core/environment.ts";
 import type { RunEvent } from "../core/event.ts";
 import type { Json } from "../core/json.ts";
 import { runConfig, writtenConfig } from "./config_codec.ts";
-import { count, decode, digest, float, literals, object } from "./decoders.ts";
+import { count, decode, digest, float, hexadecimal, literals, object, partly } from "./decoders.ts";
 import { encodeNumbers } from "./float_codec.ts";
 import { writeJson } from "./json_writer.ts";
 
@@ -27,12 +27,6 @@ export const dataIdentity: t.Decoder<unknown, DataIdentity> = object({
   digest,
 });
 
-const resumed: t.Decoder<unknown, DataOf<"RunResumed">> = object({ step: count });
-const resumedElsewhere: t.Decoder<unknown, DataOf<"RunResumed">> = object({
-  step: count,
-  environment,
-});
-
 /** What each type of event has for data. A new type of event breaks the build here. */
 const dataOf: { readonly [Type in RunEvent["type"]]: t.Decoder<unknown, DataOf<Type>> } = {
   RunStarted: object({
@@ -42,7 +36,7 @@ const dataOf: { readonly [Type in RunEvent["type"]]: t.Decoder<unknown, DataOf<T
     environment,
     state: digest,
   }),
-  StepTaken: object({
+  StepTaken: partly({
     step: count,
     epoch: count,
     index: count,
@@ -50,7 +44,7 @@ const dataOf: { readonly [Type in RunEvent["type"]]: t.Decoder<unknown, DataOf<T
     loss: float,
     gradNorm: float,
     learningRate: float,
-  }),
+  }, { fingerprint: object({ state: hexadecimal(32), tensors: hexadecimal(8) }) }),
   EvaluationTaken: object({ step: count, loss: float, samples: count }),
   EpochCompleted: object({ step: count, epoch: count }),
   SnapshotTaken: object({
@@ -66,7 +60,7 @@ const dataOf: { readonly [Type in RunEvent["type"]]: t.Decoder<unknown, DataOf<T
   }),
   SnapshotPruned: object({ step: count, snapshot: digest }),
   RunPaused: object({ step: count, reason: literals("until", "signal") }),
-  RunResumed: resumed,
+  RunResumed: partly({ step: count }, { environment }),
   RunCompleted: object({ step: count }),
   RunFailed: object({ step: count, message: t.string }),
 };
@@ -94,11 +88,8 @@ export function decodeEvent(value: unknown): E.Either<string, RunEvent> {
   if (!Object.hasOwn(dataOf, type)) {
     return E.left(`expected a type of event that this foldlog knows, found "${type}"`);
   }
-  const known = type as RunEvent["type"];
-  const codec = known === "RunResumed" && "environment" in data ? resumedElsewhere : dataOf[known];
-  return E.map((decoded) => ({ type: known, data: decoded }) as RunEvent)(
-    decode<unknown>(codec, data),
-  );
+  const codec = dataOf[type as RunEvent["type"]];
+  return E.map((decoded) => ({ type, data: decoded }) as RunEvent)(decode<unknown>(codec, data));
 }
 
 function written(event: RunEvent): unknown {

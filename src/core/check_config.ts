@@ -19,6 +19,10 @@ const RULES: Readonly<Record<string, Rule>> = {
     "a whole number of at least 1 that divides batch.size",
     (v, { batch }) => isWhole(v) && v >= 1 && (!isWhole(batch.size) || batch.size % v === 0),
   ],
+  "batch.grain": [
+    "0, or a whole number of at least 1 that divides batch.micro",
+    (v, { batch }) => isWhole(v) && v >= 0 && (v === 0 || batch.micro % v === 0),
+  ],
   "optimizer.name": oneOf("sgd", "adam", "adamw", "lion", "adafactor"),
   "optimizer.learningRate": notNegative,
   "optimizer.weightDecay": notNegative,
@@ -37,6 +41,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   "save.every": countOrZero,
   "evaluate.every": countOrZero,
   "evaluate.batches": countOrZero,
+  "fingerprint.every": countOrZero,
 };
 
 /** The config itself, or the first setting (in sorted order) whose value makes no sense. */

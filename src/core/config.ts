@@ -17,8 +17,12 @@ export interface RunConfig {
   readonly seed: number;
   /** `max`: optimiser updates in the plan, which also sets the length of the schedule. */
   readonly steps: { readonly max: number };
-  /** `size`: samples an optimiser step; `micro`: samples a forward and backward pass, a divisor of `size`. */
-  readonly batch: { readonly size: number; readonly micro: number };
+  /**
+   * `size`: samples an optimiser step. `micro`: samples of a forward and backward pass, a divisor of it.
+   * `grain`: 0, or a divisor of `micro`; a pass is then over so many samples instead, and any `micro`
+   * that is a multiple of it gives the same bits.
+   */
+  readonly batch: { readonly size: number; readonly micro: number; readonly grain: number };
   readonly optimizer: {
     readonly name: OptimizerName;
     /** Peak rate: what the schedule's factor multiplies. */
@@ -59,13 +63,20 @@ export interface RunConfig {
   readonly save: { readonly every: number };
   /** `every`: steps between evaluations (0: none); `batches`: held-out batches in one evaluation. */
   readonly evaluate: { readonly every: number; readonly batches: number };
+  /** `every`: steps between fingerprints of the state in the log; 0 takes none. */
+  readonly fingerprint: { readonly every: number };
+}
+
+/** Samples of one forward and backward pass. */
+export function grainOf({ batch }: Pick<RunConfig, "batch">): number {
+  return batch.grain === 0 ? batch.micro : batch.grain;
 }
 
 /** Values for every setting; a recipe or a user's task replaces the ones it cares about. */
 export const defaultConfig: RunConfig = {
   seed: 42,
   steps: { max: 1000 },
-  batch: { size: 8, micro: 8 },
+  batch: { size: 8, micro: 8, grain: 0 },
   optimizer: {
     name: "adamw",
     learningRate: 1e-3,
@@ -82,6 +93,7 @@ export const defaultConfig: RunConfig = {
   model: {},
   save: { every: 50 },
   evaluate: { every: 0, batches: 0 },
+  fingerprint: { every: 10 },
 };
 
 /** A config of which any member may be left out. */

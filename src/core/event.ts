@@ -52,7 +52,17 @@ export interface StepTaken {
     /** Euclidean norm of the gradients before clipping, a float32. May be NaN or infinite. */
     readonly gradNorm: number;
     readonly learningRate: number;
+    /** Of the state after this step, where one is due. */
+    readonly fingerprint?: StateFingerprint;
   };
+}
+
+/** What tells a training state from others, by the bits of its tensors (`bitSums` of each). */
+export interface StateFingerprint {
+  /** 128 bits in 32 hexadecimal digits, over all sums of all tensors. */
+  readonly state: string;
+  /** The first sum of each tensor in 8 hexadecimal digits, in sorted order of their names. */
+  readonly tensors: string;
 }
 
 /** The task's held-out data was evaluated with the parameters of `step`. */

@@ -8,6 +8,7 @@ export { checkConfig } from "./check_config.ts";
 export type { ResumeWish, RunCommand } from "./command.ts";
 export {
   defaultConfig,
+  grainOf,
   mergeConfig,
   type OptimizerName,
   type PartialConfig,
@@ -37,6 +38,7 @@ export {
   type SnapshotPruned,
   type SnapshotReason,
   type SnapshotTaken,
+  type StateFingerprint,
   type StepTaken,
 } from "./event.ts";
 export { evolve, initialState } from "./evolve.ts";

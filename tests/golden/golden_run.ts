@@ -16,7 +16,7 @@ const eventsOfFormat1: readonly RunEvent[] = [
       config: {
         seed: 42,
         steps: { max: 4 },
-        batch: { size: 4, micro: 2 },
+        batch: { size: 4, micro: 2, grain: 0 }, // nor this one
         optimizer: {
           name: "adamw",
           learningRate: 0.001,
@@ -33,6 +33,7 @@ const eventsOfFormat1: readonly RunEvent[] = [
         model: { layers: 2, tied: true, name: "NaN" },
         save: { every: 2 },
         evaluate: { every: 2, batches: 1 },
+        fingerprint: { every: 0 }, // nor this group
       },
       data: { name: "moby", samples: 6, digest: "0123456789abcdef".repeat(4) },
       environment: environment("cpu"),

@@ -11,6 +11,7 @@ export const goldenTask = defineTask({
     batch: { size: 4, micro: 4 },
     optimizer: { name: "sgd", learningRate: 0.25, momentum: 0.5 },
     save: { every: 3 },
+    fingerprint: { every: 0 }, // there was none
   },
   data: arraySource("eight points", {
     x: { dtype: "float32", shape: [8], data: x },

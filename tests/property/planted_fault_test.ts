@@ -44,7 +44,7 @@ const RUN = "run";
 const CONFIG = {
   seed: 7,
   steps: { max: 12 },
-  batch: { size: 4, micro: 4 },
+  batch: { size: 4, micro: 4, grain: 0 },
   optimizer: {
     name: "adamw",
     learningRate: 0.05,
@@ -61,6 +61,7 @@ const CONFIG = {
   model: {},
   save: { every: 4 },
   evaluate: { every: 0, batches: 0 },
+  fingerprint: { every: 0 },
 } as const satisfies RunConfig;
 const HEAD = 10;
 const SAMPLES = 11;
@@ -103,8 +104,21 @@ backendTest("cpu", "a changed weight diverges at the first recomputed step", asy
   }
 });
 
+backendTest("cpu", "a fingerprint names the tensor and the step of a changed moment", async (device) => {
+  // Without one, a moment of the first layer is found by what it makes of the loss, a step later.
+  const task = { ...soundTask(), config: { ...CONFIG, fingerprint: { every: 1 } } };
+  const store = await lostAfter(device, task, HEAD);
+  const path = "1.mu.0.weight";
+  const changed = reading(store, 8, (snapshot) => withChanged(snapshot, "optimizer", path));
+  const result = await trainRun({ store: changed, device }, RUN, task)();
+  assert.ok(E.isLeft(result) && result.left.type === "Diverged");
+  const { step, leaves } = result.left;
+  assert.equal(step, 9);
+  assert.deepEqual(leaves, ["model/0.weight", `optimizer/${path}`]); // what the moment moved, and itself
+});
+
 backendTest("cpu", "a changed moment diverges at the step after its first use", async (device) => {
-  for (const path of ["1.0.mu.1.weight", "1.0.nu.0.bias"]) {
+  for (const path of ["1.mu.1.weight", "1.nu.0.bias"]) {
     const store = await lostAfter(device, soundTask(), HEAD);
     const changed = reading(store, 8, (snapshot) => withChanged(snapshot, "optimizer", path));
     const members = ["gradNorm", "loss"];
@@ -138,7 +152,7 @@ backendTest("cpu", "a snapshot that a pause took is compared like any other", as
   const forging = writing(
     store,
     6,
-    (snapshot) => withChanged(snapshot, "optimizer", "1.0.mu.0.bias"),
+    (snapshot) => withChanged(snapshot, "optimizer", "1.mu.0.bias"),
   );
   const env = { store: forging, device };
   await orThrow(trainRun(env, RUN, soundTask(), { until: 6 }));

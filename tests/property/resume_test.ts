@@ -7,6 +7,7 @@ import {
   defaultConfig,
   type Device,
   evolve,
+  grainOf,
   initialState,
   isTrainingFact,
   type LogWriter,
@@ -120,13 +121,14 @@ const ordinary: SmallTask = {
   config: {
     seed: 1,
     steps: { max: 6 },
-    batch: { size: 4, micro: 2 },
+    batch: { size: 4, micro: 2, grain: 1 },
     optimizer: { ...defaultConfig.optimizer, learningRate: 0.1 },
     schedule: { ...defaultConfig.schedule, name: "cosine", warmupSteps: 2 },
     clip: { norm: 1, value: 0 },
     data: { shuffle: true },
     save: { every: 2 },
     evaluate: { every: 2, batches: 2 },
+    fingerprint: { every: 2 },
   },
 };
 
@@ -170,13 +172,13 @@ backendTest(
 
 backendTest(
   "cpu",
-  "every micro-step has a key of its own, the same after a resume",
+  "every grain has a key of its own, the same after a resume",
   (device) =>
     fc.assert(
       fc.asyncProperty(smallTasks({ maxSteps: 8 }), fc.nat(8), async (small, until) => {
         const whole = await keysOf(device, small, [{}]);
         const { steps, batch } = small.config;
-        assert.equal(new Set(whole).size, steps.max * batch.size / batch.micro);
+        assert.equal(new Set(whole).size, steps.max * batch.size / grainOf(small.config));
         assert.deepEqual(await keysOf(device, small, [{ until }, {}]), whole);
       }),
       { seed, numRuns: 30 },

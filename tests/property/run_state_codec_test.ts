@@ -71,7 +71,7 @@ Deno.test("decodeRunState() refuses a member that it does not know, wherever it 
 
 Deno.test("decodeRunState() refuses a state without one of its members, or with another type", () => {
   const optional =
-    /^(task|config|data|environment|lastLoss|lastEvaluation|bestEvaluation|bestTrainLoss|failedSnapshot|snapshots\.0\.(loss|evaluation))$/;
+    /^(task|config|config\.fingerprint|data|environment|lastLoss|lastEvaluation|bestEvaluation|bestTrainLoss|failedSnapshot|snapshots\.0\.(loss|evaluation))$/;
   for (const [path] of pathsIn(JSON.parse(runStateText(full)))) {
     const own = path[0] === "config" && ["model", "data"].includes(path[1]!) && path.length > 2;
     const [name] = path.slice(-1);

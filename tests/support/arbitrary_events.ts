@@ -30,11 +30,7 @@ export const float = fc.oneof(
 export const count = fc.oneof(fc.constantFrom(0, 1, 2 ** 53 - 1), fc.maxSafeNat());
 
 /** Any digest. */
-export const digest = fc.string({
-  unit: fc.constantFrom(..."0123456789abcdef"),
-  minLength: 64,
-  maxLength: 64,
-});
+export const digest = digits(64);
 
 // What a setting holds is told by its JSON type, so a number that JSON does not have is left out.
 const setting = fc.oneof(text, fc.boolean(), float.filter((x) => isFinite(x) && !Object.is(x, -0)));
@@ -55,7 +51,7 @@ const environment: fc.Arbitrary<Environment> = fc.record({
 const config: fc.Arbitrary<RunConfig> = fc.record({
   seed: count,
   steps: fc.record({ max: count }),
-  batch: fc.record({ size: count, micro: count }),
+  batch: fc.record({ size: count, micro: count, grain: count }),
   optimizer: fc.record({
     name: fc.constantFrom<OptimizerName>("sgd", "adam", "adamw", "lion", "adafactor"),
     learningRate: float,
@@ -77,6 +73,7 @@ const config: fc.Arbitrary<RunConfig> = fc.record({
   model: settings,
   save: fc.record({ every: count }),
   evaluate: fc.record({ every: count, batches: count }),
+  fingerprint: fc.record({ every: count }),
 });
 
 type DataOf = { readonly [E in RunEvent as E["type"]]: fc.Arbitrary<E["data"]> };
@@ -98,7 +95,8 @@ const dataOf: DataOf = {
     loss: float,
     gradNorm: float,
     learningRate: float,
-  }),
+    fingerprint: fc.record({ state: digits(32), tensors: digits(16) }),
+  }, { requiredKeys: ["step", "epoch", "index", "batch", "loss", "gradNorm", "learningRate"] }),
   EvaluationTaken: fc.record({ step: count, loss: float, samples: count }),
   EpochCompleted: fc.record({ step: count, epoch: count }),
   SnapshotTaken: fc.record({
@@ -153,4 +151,9 @@ function plain(value: unknown): unknown {
 
 function isObject(value: unknown): value is object {
   return typeof value === "object" && value !== null;
+}
+
+function digits(count: number): fc.Arbitrary<string> {
+  const unit = fc.constantFrom(..."0123456789abcdef");
+  return fc.string({ unit, minLength: count, maxLength: count });
 }

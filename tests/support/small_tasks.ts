@@ -72,8 +72,10 @@ export function smallTasks(limits: SmallTaskLimits = {}): fc.Arbitrary<SmallTask
     config: fc.record({
       seed: fc.oneof(fc.nat(100), fc.maxSafeNat()),
       steps: fc.record({ max: stepCounts(maxSteps) }),
-      batch: fc.tuple(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: maxMicroBatches }))
-        .map(([micro, parts]) => ({ size: micro * parts, micro })),
+      batch: fc.tuple(
+        fc.constantFrom([1, 0], [2, 0], [2, 1], [3, 0], [3, 1], [4, 0], [4, 2]),
+        fc.integer({ min: 1, max: maxMicroBatches }),
+      ).map(([[micro, grain], parts]) => ({ size: micro! * parts, micro: micro!, grain: grain! })),
       optimizer: fc.record({
         name: fc.constantFrom<OptimizerName>("sgd", "adam", "adamw", "lion", "adafactor"),
         learningRate: fc.oneof(
@@ -100,6 +102,7 @@ export function smallTasks(limits: SmallTaskLimits = {}): fc.Arbitrary<SmallTask
       data: fc.record({ shuffle: fc.boolean() }),
       save: fc.record({ every: fc.nat(7) }),
       evaluate: fc.record({ every: fc.nat(5), batches: fc.nat(3) }),
+      fingerprint: fc.record({ every: fc.nat(3) }),
     }),
   });
 }

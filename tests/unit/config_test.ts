@@ -12,6 +12,7 @@ const config: RunConfig = mergeConfig(defaultConfig, {
 
 const PATHS = [
   ...[
+    "batch.grain",
     "batch.micro",
     "batch.size",
     "clip.norm",
@@ -20,7 +21,7 @@ const PATHS = [
     "data.shuffle",
     "evaluate.batches",
   ],
-  ...["evaluate.every", "model.layers", "model.tied", "optimizer.beta1", "optimizer.beta2"],
+  ...["evaluate.every", "fingerprint.every", "model.layers", "model.tied", "optimizer.beta1", "optimizer.beta2"],
   ...[
     "optimizer.epsilon",
     "optimizer.learningRate",
@@ -158,6 +159,12 @@ const RULES: readonly (readonly [
   good: readonly Setting[],
 ])[] = [
   [
+    "batch.grain",
+    "0, or a whole number of at least 1 that divides batch.micro",
+    [-1, 3, 16, 0.5, NaN, "8"],
+    [0, 1, 2, 4, 8],
+  ],
+  [
     "batch.micro",
     "a whole number of at least 1 that divides batch.size",
     [0, -1, 3, 5, 16, 0.5, NaN, "8"],
@@ -169,6 +176,7 @@ const RULES: readonly (readonly [
   ["data.shuffle", "true or false", [1, 0, "true"], [true, false]],
   ["evaluate.batches", count, notCounts, [0, 1, 9]],
   ["evaluate.every", count, notCounts, [0, 1, 9]],
+  ["fingerprint.every", count, notCounts, [0, 1, 9]],
   ["optimizer.beta1", belowOne, [1, ...notShares], [0, 0.9, 1 - 2 ** -53]],
   ["optimizer.beta2", belowOne, [1, ...notShares], [0, 0.9, 1 - 2 ** -53]],
   ["optimizer.epsilon", "a number above 0", [0, -1e-8, NaN, "1"], [5e-324, 1e-8, 1]],

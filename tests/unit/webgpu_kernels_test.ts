@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import * as tf from "foldlog/tf";
-import { bytesOf, type HostTensor } from "../../src/core/host_tensor.ts";
+import { bytesOf, type HostTensor, sizeOf } from "../../src/core/host_tensor.ts";
 import { foldIn, key, normal } from "../../src/core/mod.ts";
 import type { Device } from "../../src/ports/device.ts";
 import { ADAM_UPDATE } from "../../src/train/kernels/adam_update.ts";
@@ -14,7 +14,7 @@ import { CROSS_ENTROPY, CROSS_ENTROPY_GRADIENT } from "../../src/train/kernels/c
 import { DROPOUT } from "../../src/train/kernels/dropout.ts";
 import { ADD_ROWS } from "../../src/train/kernels/embedding.ts";
 import { GELU, GELU_GRADIENT } from "../../src/train/kernels/gelu.ts";
-import { type Attributes, type Kernel, run, sizeOf } from "../../src/train/kernels/kernel.ts";
+import { type Attributes, type Kernel, run } from "../../src/train/kernels/kernel.ts";
 import { LAYER_NORM, LAYER_NORM_GRADIENT } from "../../src/train/kernels/layer_norm.ts";
 import { PRODUCT, SUM_ROWS } from "../../src/train/kernels/product.ts";
 import { KERNELS } from "../../src/train/kernels/registry.ts";

@@ -24,11 +24,6 @@ export function float32(shape: readonly number[]): TensorSpec {
   return { dtype: "float32", shape };
 }
 
-/** Elements of a shape. */
-export function sizeOf(shape: readonly number[]): number {
-  return shape.reduce((size, length) => size * length, 1);
-}
-
 /**
  * Runs a kernel on the current backend. It has no gradient of its own: see `withGradient`. Borrows the
  * inputs; the caller owns the results.

@@ -1,6 +1,6 @@
 import * as tf from "@tensorflow/tfjs";
 import { ADD_ROWS } from "./embedding.ts";
-import { sizeOf } from "./kernel.ts";
+import { sizeOf } from "../../core/host_tensor.ts";
 
 /** tfjs's kernels that add floats in no fixed order on some backend, or write one place twice; and what to use instead. */
 const FORBIDDEN: Readonly<Record<string, string>> = {

@@ -3,7 +3,8 @@ import { bits } from "../../../core/rng_key.ts";
 import { productShape } from "../product.ts";
 import type { AttributesOf } from "../kernel.ts";
 import type { KernelName, KERNELS } from "../registry.ts";
-import { sizeOf } from "../kernel.ts";
+import { sizeOf } from "../../../core/host_tensor.ts";
+
 import {
   attentionWeights,
   attentionWeightsGradient,

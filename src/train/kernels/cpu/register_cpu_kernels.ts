@@ -1,5 +1,6 @@
 import type * as tf from "@tensorflow/tfjs";
-import { type Attributes, type Kernel, register, sizeOf, type TensorSpec } from "../kernel.ts";
+import { sizeOf } from "../../../core/host_tensor.ts";
+import { type Attributes, type Kernel, register, type TensorSpec } from "../kernel.ts";
 import { type KernelName, KERNELS } from "../registry.ts";
 import { cpuKernels } from "./cpu_kernels.ts";
 

@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs";
-import { sizeOf } from "../kernel.ts";
+import { sizeOf } from "../../../core/host_tensor.ts";
+
 import { replaceKernel } from "../ordered_ops.ts";
 import { PRODUCT, type Sides } from "../product.ts";
 import type { WasmBackend } from "./wasm_backend.ts";

@@ -1,4 +1,5 @@
-import { type AttributesOf, sizeOf } from "../kernel.ts";
+import { sizeOf } from "../../../core/host_tensor.ts";
+import type { AttributesOf } from "../kernel.ts";
 import { productShape } from "../product.ts";
 import type { KernelName, KERNELS } from "../registry.ts";
 import type { AttentionShape } from "../attention.ts";

@@ -1,6 +1,7 @@
 import type * as tf from "@tensorflow/tfjs";
 import type { WebGpuBackend } from "./webgpu_backend.ts";
-import { sizeOf } from "../kernel.ts";
+import { sizeOf } from "../../../core/host_tensor.ts";
+
 import { type Bindings, dispatch } from "./dispatch.ts";
 import { elementsOf } from "./elements.ts";
 

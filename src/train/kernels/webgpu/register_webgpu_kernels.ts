@@ -1,5 +1,6 @@
 import type * as tf from "@tensorflow/tfjs";
-import { type Attributes, type Kernel, register, sizeOf } from "../kernel.ts";
+import { sizeOf } from "../../../core/host_tensor.ts";
+import { type Attributes, type Kernel, register } from "../kernel.ts";
 import { type KernelName, KERNELS } from "../registry.ts";
 import type { WebGpuBackend } from "./webgpu_backend.ts";
 import { webGpuKernels } from "./webgpu_kernels.ts";

@@ -3,7 +3,8 @@ import type { Attributes, AttributesOf } from "../kernel.ts";
 import type { DROPOUT } from "../dropout.ts";
 import { type Elementwise, forEachElement } from "./elementwise.ts";
 import { elementsOf } from "./elements.ts";
-import { sizeOf } from "../kernel.ts";
+import { sizeOf } from "../../../core/host_tensor.ts";
+
 import type { WebGpuKernel } from "./register_webgpu_kernels.ts";
 
 /** x sigmoid(2u). */

@@ -1,4 +1,5 @@
-import { type Attributes, type AttributesOf, sizeOf } from "../kernel.ts";
+import { sizeOf } from "../../../core/host_tensor.ts";
+import type { Attributes, AttributesOf } from "../kernel.ts";
 import type { ADD_ROWS } from "../embedding.ts";
 import { dispatch, NAN_BITS, withTemporary } from "./dispatch.ts";
 import { type Elements, elementsOf } from "./elements.ts";

@@ -1,5 +1,6 @@
 import { LANE_FACTORS, LANE_KEYS } from "../../../core/bit_sums.ts";
-import { type Attributes, sizeOf } from "../kernel.ts";
+import { sizeOf } from "../../../core/host_tensor.ts";
+import type { Attributes } from "../kernel.ts";
 import { dispatch, withTemporary } from "./dispatch.ts";
 import type { Program } from "./program.ts";
 import type { WebGpuKernel } from "./register_webgpu_kernels.ts";

@@ -1,4 +1,5 @@
-import { sizeOf } from "../kernel.ts";
+import { sizeOf } from "../../../core/host_tensor.ts";
+
 import { productShape, type Sides } from "../product.ts";
 import type { WebGpuKernel } from "./register_webgpu_kernels.ts";
 import { multiply } from "./strided_product.ts";

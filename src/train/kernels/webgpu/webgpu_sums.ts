@@ -1,4 +1,5 @@
-import { type Attributes, sizeOf } from "../kernel.ts";
+import { sizeOf } from "../../../core/host_tensor.ts";
+import type { Attributes } from "../kernel.ts";
 import { columnSums, sumColumns } from "./column_sums.ts";
 import { dispatch, withTemporary } from "./dispatch.ts";
 import { type Elements, elementsOf } from "./elements.ts";

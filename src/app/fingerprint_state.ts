@@ -1,0 +1,31 @@
+import { stateFingerprint } from "../codec/state_fingerprint.ts";
+import type { StateFingerprint } from "../core/event.ts";
+import type { Device } from "../ports/device.ts";
+import { fingerprintSums } from "../train/kernels/fingerprint.ts";
+import { release, scoped } from "../train/ownership.ts";
+import type { TrainState } from "../train/train_state.ts";
+import { type Leaf, leavesOf } from "../train/tree.ts";
+
+/** The fingerprint of a state, computed on the device. Borrows the state. */
+export async function fingerprintState(
+  device: Device,
+  state: TrainState,
+): Promise<StateFingerprint> {
+  const leaves = namedLeaves(state);
+  const sums = scoped(() => fingerprintSums(leaves.map(([, leaf]) => leaf)));
+  const { data } = await device.read(sums).finally(() => release(sums));
+  const words = new Uint32Array(data.buffer, data.byteOffset, data.length);
+  return stateFingerprint(leaves.map(([name]) => name), words);
+}
+
+/** The names of a state's tensors as manifests have them ("model/wte.weight"), in sorted order. */
+export function tensorNames(state: TrainState): readonly string[] {
+  return namedLeaves(state).map(([name]) => name);
+}
+
+function namedLeaves({ params, optimizer }: TrainState): readonly Leaf[] {
+  const named = (group: string, leaves: readonly Leaf[]) =>
+    leaves.map(([path, leaf]): Leaf => [`${group}/${path}`, leaf]);
+  return [...named("model", leavesOf(params)), ...named("optimizer", leavesOf(optimizer))]
+    .sort(([a], [b]) => a < b ? -1 : 1);
+}

@@ -63,6 +63,19 @@ for (const backend of BACKENDS) {
 
   backendTest(
     backend,
+    "adafactor() leaves rows and columns without a gradient alone, however large others are",
+    async () => {
+      const values = { ...GRADIENTS[0]!, c: [1e13, 0, 0, 0], d: [0, -1e18] };
+      const updates = await oneUpdate(adafactor(), values, 0.5);
+      const [first, ...zeros] = updates.c;
+      assert.deepEqual([...zeros, updates.d[0]].map((x) => x! + 0), [0, 0, 0, 0]);
+      assertClose(first!, -0.5, "c"); // of 2, clipped to a root mean square of 1: 4 elements
+      assertClose(updates.d[1]!, 0.5, "d");
+    },
+  );
+
+  backendTest(
+    backend,
     "adafactor() makes NaN of a whole parameter whose gradient has one",
     async () => {
       const updates = await oneUpdate(adafactor(), { ...GRADIENTS[0]!, c: [1, NaN, 2, 3] });

@@ -131,11 +131,14 @@ function scaleByMeans<P extends Tree>(
   };
 }
 
-/** G / sqrt(R C / mean(R)), factor by factor: the product of two small means is no float32. */
+/**
+ * G / sqrt(R C / mean(R)), as (G / sqrt(R)) (sqrt(mean(R)) / sqrt(C)): where a row or a column has no
+ * gradient, R C and R / mean(R) can be too small for a float32, and G over their roots NaN.
+ */
 function overFactors(gradient: tf.Tensor, row: tf.Tensor, column: tf.Tensor): tf.Tensor {
-  const share = tf.div(row, tf.mean(row, -1, true));
-  const overRows = tf.div(gradient, tf.expandDims(tf.sqrt(share), -1));
-  return tf.div(overRows, tf.expandDims(tf.sqrt(column), -2));
+  const overRows = tf.div(gradient, tf.expandDims(tf.sqrt(row), -1));
+  const overColumns = tf.div(tf.sqrt(tf.mean(row, -1, true)), tf.sqrt(column));
+  return tf.mul(overRows, tf.expandDims(overColumns, -2));
 }
 
 function clippedToRms(x: tf.Tensor, threshold: number): tf.Tensor {

@@ -25,14 +25,17 @@ export interface ParameterGroup {
  *
  * @example
  * ```ts
- * import { adamw, frozen, perGroup } from "foldlog";
+ * import { adamw, frozen, leavesOf, perGroup } from "foldlog";
  * import * as tf from "foldlog/tf";
  *
  * const optimizer = perGroup(
- *   { name: "embedding", leaves: "w?e.*", optimizer: frozen() },
- *   { name: "head", leaves: /^head\./, optimizer: adamw(), rateFactor: 0.1 },
+ *   { name: "embedding", leaves: /^w[tp]e\./, optimizer: frozen() },
+ *   { name: "attention", leaves: "h.*.attn.*", optimizer: adamw(), rateFactor: 0.1 },
  *   { name: "rest", leaves: "*", optimizer: adamw({ weightDecay: 0.1 }) },
  * );
+ * const weight = tf.scalar(1);
+ * const state = optimizer.init({ wte: { weight }, h: [{ attn: { weight } }], ln_f: { weight } });
+ * if (leavesOf(state)[0]?.[0] !== "attention.mu.h.0.attn.weight") throw new Error("another state");
  * ```
  */
 export function perGroup(

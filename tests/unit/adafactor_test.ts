@@ -31,9 +31,8 @@ for (const backend of BACKENDS) {
       async () => {
         const steps = await updatesOf(adafactor(options));
         for (const name of NAMES) {
-          const expected = inFloat64(SHAPES[name], PARAMS[name], GRADIENTS.map((g) => g[name]))(
-            options,
-          );
+          const gradients = GRADIENTS.map((values) => values[name]);
+          const expected = inFloat64(SHAPES[name], PARAMS[name], gradients, options);
           steps.forEach((updates, step) => {
             updates[name].forEach((update, index) => {
               const what = `${name}[${index}] at step ${step}`;
@@ -58,6 +57,19 @@ for (const backend of BACKENDS) {
       const updates = await oneUpdate(adafactor(), values, 0.5);
       assert.deepEqual([...updates.b, ...updates.d].map((x) => x + 0), [0, 0, 0, 0, 0]);
       for (const update of [...updates.a, ...updates.c]) assert.ok(Math.abs(update) <= 0.5);
+    },
+  );
+
+  backendTest(
+    backend,
+    "adafactor() leaves rows and columns without a gradient alone, however large others are",
+    async () => {
+      const values = { ...GRADIENTS[0]!, c: [1e13, 0, 0, 0], d: [0, -1e18] };
+      const updates = await oneUpdate(adafactor(), values, 0.5);
+      const [first, ...zeros] = updates.c;
+      assert.deepEqual([...zeros, updates.d[0]].map((x) => x! + 0), [0, 0, 0, 0]);
+      assertClose(first!, -0.5, "c"); // of 2, clipped to a root mean square of 1: 4 elements
+      assertClose(updates.d[1]!, 0.5, "d");
     },
   );
 
@@ -94,68 +106,49 @@ backendTest("cpu", "adafactor() keeps rows and columns from two dimensions on", 
   tf.dispose(params);
 });
 
-/** Algorithms 4 and 5 in float64, with sums where the paper has them, for one parameter. */
+/** Algorithms 4 and 5 in float64, with sums where the paper has them: the updates of one parameter. */
 function inFloat64(
   shape: readonly number[],
   initial: readonly number[],
   gradients: readonly (readonly number[])[],
-): (options: AdafactorOptions) => readonly (readonly number[])[] {
-  return ({
-    decayExponent = 0.8,
-    epsilon = 1e-30,
-    clipThreshold = 1,
-    momentum = 0,
-    weightDecay = 0,
-  }) => {
-    const [n, m] = shape.slice(-2) as [number, number];
-    let rows: readonly number[] = [];
-    let columns: readonly number[] = [];
-    let whole: readonly number[] = initial.map(() => 0);
-    let mu: readonly number[] = initial.map(() => 0);
-    let params = initial;
-    return gradients.map((gradient, step) => {
-      const beta2 = 1 - Math.pow(step + 1, -decayExponent);
-      const next = (before: number | undefined, now: number) =>
-        beta2 * (before ?? 0) + (1 - beta2) * now;
-      const squares = gradient.map((g) => g * g + epsilon);
-      let v: readonly number[];
-      if (shape.length < 2) {
-        whole = whole.map((before, i) => next(before, squares[i]!));
-        v = whole;
-      } else {
-        const matrices = squares.length / (n * m);
-        const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0);
-        const at = (matrix: number, i: number, j: number) => squares[(matrix * n + i) * m + j]!;
-        const rowsNow = upTo(
-          matrices * n,
-          (i) => sum(upTo(m, (j) => at(Math.floor(i / n), i % n, j))),
-        );
-        const columnsNow = upTo(
-          matrices * m,
-          (j) => sum(upTo(n, (i) => at(Math.floor(j / m), i, j % m))),
-        );
-        rows = rowsNow.map((now, i) => next(rows[i], now));
-        columns = columnsNow.map((now, j) => next(columns[j], now));
-        v = squares.map((_, index) => {
-          const matrix = Math.floor(index / (n * m));
-          const row = Math.floor(index / m);
-          const total = sum(rows.slice(matrix * n, (matrix + 1) * n));
-          return rows[row]! * columns[matrix * m + index % m]! / total;
-        });
-      }
-      const u = gradient.map((g, i) => g / Math.sqrt(v[i]!));
-      const rms = Math.sqrt(u.reduce((total, x) => total + x * x, 0) / u.length);
-      const moved = u.map((x) => RATES[step]! * x / Math.max(1, rms / clipThreshold));
-      mu = moved.map((x, i) => momentum * mu[i]! + (1 - momentum) * x);
-      const updates = mu.map((x, i) =>
-        -x - (shape.length >= 2 ? RATES[step]! * weightDecay * params[i]! : 0)
-      );
-      params = params.map((param, i) => param + updates[i]!);
-      return updates;
+  options: AdafactorOptions,
+): readonly (readonly number[])[] {
+  const { decayExponent = 0.8, epsilon = 1e-30, clipThreshold = 1 } = options;
+  const { momentum = 0, weightDecay = 0 } = options;
+  const isMatrix = shape.length >= 2;
+  const [n, m] = isMatrix ? shape.slice(-2) as [number, number] : [1, initial.length];
+  const rowOf = (index: number) => Math.floor(index / m);
+  const columnOf = (index: number) => Math.floor(index / (n * m)) * m + index % m;
+  const matrixOf = (index: number) => Math.floor(index / (n * m));
+  let squares = initial.map(() => 0);
+  let mu = initial.map(() => 0);
+  let params = initial;
+  return gradients.map((gradient, step) => {
+    // Row and column sums of a running mean are the running means of row and column sums.
+    const beta2 = 1 - Math.pow(step + 1, -decayExponent);
+    squares = squares.map((mean, i) => beta2 * mean + (1 - beta2) * (gradient[i]! ** 2 + epsilon));
+    const [rows, columns, totals] = [rowOf, columnOf, matrixOf].map((of) => sumsBy(of, squares));
+    const v = squares.map((square, i) =>
+      isMatrix ? rows![rowOf(i)]! * columns![columnOf(i)]! / totals![matrixOf(i)]! : square
+    );
+    const u = gradient.map((g, i) => g / Math.sqrt(v[i]!));
+    const rms = Math.sqrt(u.reduce((total, x) => total + x * x, 0) / u.length);
+    mu = u.map((x, i) => {
+      const moved = RATES[step]! * x / Math.max(1, rms / clipThreshold);
+      return momentum * mu[i]! + (1 - momentum) * moved;
     });
-  };
+    const decay = isMatrix ? RATES[step]! * weightDecay : 0;
+    const updates = mu.map((x, i) => -x - decay * params[i]!);
+    params = params.map((param, i) => param + updates[i]!);
+    return updates;
+  });
 }
 
-function upTo(count: number, f: (index: number) => number): readonly number[] {
-  return Array.from({ length: count }, (_, index) => f(index));
+/** Sums of the values whose index has the same group. */
+function sumsBy(groupOf: (index: number) => number, values: readonly number[]): readonly number[] {
+  const sums: number[] = [];
+  values.forEach((value, index) => {
+    sums[groupOf(index)] = (sums[groupOf(index)] ?? 0) + value;
+  });
+  return sums;
 }

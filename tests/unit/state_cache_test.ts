@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import canonicalize from "canonicalize";
 import { fileEventLog } from "../../src/adapters/file_event_log.ts";
+import { writtenConfig } from "../../src/codec/config_codec.ts";
 import type { StateCache } from "../../src/codec/state_cache_codec.ts";
 import type { RunEvent } from "../../src/core/event.ts";
 import { evolve, initialState } from "../../src/core/evolve.ts";
@@ -40,7 +41,8 @@ Deno.test("state.json is the fold up to the last SnapshotTaken, as docs/format.m
     state: { ...fold(history.slice(0, 4)), lastLoss: { step: 2, loss: "NaN" } } as object,
   };
   const snapshots = fold(history.slice(0, 4)).snapshots.map((ref) => ({ ...ref, loss: "NaN" }));
-  body.state = { ...body.state, snapshots };
+  const config = writtenConfig(fold(history).config!);
+  body.state = { ...body.state, snapshots, config };
   const digest = createHash("sha256").update(canonicalize(body)!).digest("hex");
   assert.equal(await cacheText(store), canonicalize({ ...body, digest }));
 });

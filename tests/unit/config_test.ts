@@ -21,7 +21,14 @@ const PATHS = [
     "data.shuffle",
     "evaluate.batches",
   ],
-  ...["evaluate.every", "fingerprint.every", "model.layers", "model.tied", "optimizer.beta1", "optimizer.beta2"],
+  ...[
+    "evaluate.every",
+    "fingerprint.every",
+    "model.layers",
+    "model.tied",
+    "optimizer.beta1",
+    "optimizer.beta2",
+  ],
   ...[
     "optimizer.epsilon",
     "optimizer.learningRate",

@@ -36,6 +36,9 @@ export function forEachRow(
     Object.fromEntries(
       Object.entries(types).map(([name, type]) => [name, type === "T" ? elements.type : type]),
     );
+  const calls = width === 1
+    ? `let row = group * ${ROWS}u + local; if (row < u.rows) { each(row, 0u); }`
+    : "each(group, local);"; // with no condition: each has barriers
   const program = {
     name: `${name} ${elements.type} ${width}`,
     reads: typed(reads),
@@ -45,10 +48,7 @@ export function forEachRow(
     source: `${elements.source}${fixedTree(width)}
 const WIDTH = ${width}u;
 ${source}
-fn kernel(group: u32, local: u32) {
-  let row = group * ${rowsOfGroup}u + local / WIDTH;
-  if (row < u.rows) { each(row, local % WIDTH); }
-}`,
+fn kernel(group: u32, local: u32) { ${calls} }`,
   } as Program;
   dispatch(backend, program, { ...bindings, rows }, Math.ceil(rows / rowsOfGroup));
 }

@@ -1,9 +1,8 @@
 import type { AdamNumbers } from "../adam_update.ts";
-import type { Attributes, AttributesOf } from "../kernel.ts";
 import type { DROPOUT } from "../dropout.ts";
+import { type Attributes, type AttributesOf, sizeOf } from "../kernel.ts";
 import { type Elementwise, forEachElement } from "./elementwise.ts";
 import { elementsOf } from "./elements.ts";
-import { sizeOf } from "../kernel.ts";
 import type { WebGpuKernel } from "./register_webgpu_kernels.ts";
 
 /** x sigmoid(2u). */

@@ -51,13 +51,11 @@ fn kernel(group: u32, local: u32) {
   if (row >= u.count) { return; }
   let id = ids[row];
   var first = u32(id >= 0 && id < i32(u.rows));
-  var next = u.count;
-  for (var other = 0u; other < u.count; other++) {
-    if (ids[other] == id) {
-      if (other < row) { first = 0u; }
-      if (other > row) { next = min(next, other); }
-    }
+  for (var other = 0u; other < row && first == 1u; other++) {
+    if (ids[other] == id) { first = 0u; }
   }
+  var next = row + 1u;
+  while (next < u.count && ids[next] != id) { next++; }
   links[row] = vec2u(first, next);
 }`,
   };

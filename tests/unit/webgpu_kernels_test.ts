@@ -41,25 +41,22 @@ interface Case {
   readonly change: Readonly<Record<number, (drawn: Float32Array) => Float32Array | Int32Array>>;
 }
 
+const PLAIN = { transposeA: false, transposeB: false };
+const LEFT = { transposeA: true, transposeB: false };
+const RIGHT = { transposeA: false, transposeB: true };
+const BOTH = { transposeA: true, transposeB: true };
+
 const cases: readonly Case[] = [
-  ...[
-    [[70, 36], [36, 44], [44]],
-    [[70, 35], [35, 46], [46]],
-    [[3, 17, 20], [3, 20, 9]],
-    [[2, 3, 9, 8], [2, 3, 8, 72]],
-    [[5, 9, 12], [12, 20]],
-    [[9, 12], [5, 12, 20]],
-    [[1, 300], [300, 1]],
-    [[600, 3], [3, 260]],
-  ].flatMap(([a, b, ...bias]) =>
-    [[false, false], [true, false], [false, true], [true, true]].map(([transposeA, transposeB]) =>
-      caseOf(
-        PRODUCT,
-        [exchanged(a!, transposeA!), exchanged(b!, transposeB!), ...bias],
-        { transposeA: transposeA!, transposeB: transposeB! },
-      )
-    )
-  ),
+  ...[PLAIN, LEFT, RIGHT, BOTH].flatMap((sides) => [
+    productCase([70, 36], [36, 44], sides, true), // in fours
+    productCase([70, 35], [35, 46], sides, true), // and not
+  ]),
+  productCase([3, 17, 20], [3, 20, 9], RIGHT),
+  productCase([2, 3, 9, 8], [2, 3, 8, 72], LEFT),
+  productCase([5, 9, 12], [12, 20], PLAIN, true),
+  productCase([9, 12], [5, 12, 20], PLAIN),
+  productCase([1, 300], [300, 1], PLAIN),
+  productCase([600, 3], [3, 260], RIGHT),
   caseOf(SUM_ROWS, [[300, 70]]),
   caseOf(SUM_ROWS, [[77, 260]]),
   caseOf(SUM_ROWS, [[1, 33]]),
@@ -79,6 +76,8 @@ const cases: readonly Case[] = [
     caseOf(CROSS_ENTROPY, [[rows!, n!], [rows!]], {}, { 1: idsBelow(n!) }),
     caseOf(CROSS_ENTROPY_GRADIENT, [[], [rows!, n!], [rows!]], {}, { 2: idsBelow(n! + 2, -1) }),
   ]),
+  // More rows than a dispatch has workgroups in one dimension.
+  caseOf(CROSS_ENTROPY_GRADIENT, [[], [66_000, 3], [66_000]], {}, { 2: idsBelow(3) }),
   caseOf(ADD_ROWS, [[300, 36], [300]], { rows: 50 }, { 1: idsBelow(60, -5) }),
   caseOf(ADD_ROWS, [[130, 7], [130]], { rows: 3000 }, { 1: idsBelow(3000) }),
   caseOf(ADD_ROWS, [[150, 80], [150]], { rows: 9 }, { 1: (drawn) => new Int32Array(drawn.length) }),
@@ -180,7 +179,7 @@ backendTest(
 );
 
 /** Other work, between two runs of a kernel. */
-const DECOY = caseOf(PRODUCT, [[50, 40], [40, 30]], { transposeA: false, transposeB: false });
+const DECOY = productCase([70, 36], [36, 44], PLAIN, true);
 
 function caseOf<A extends Attributes>(
   kernel: Kernel<A>,
@@ -192,6 +191,17 @@ function caseOf<A extends Attributes>(
   const how = Object.values(attributes).join();
   const name = `${kernel.name} of ${sizes} (${how})`;
   return { name, kernel: kernel as unknown as Kernel, shapes, attributes, change };
+}
+
+/** The product of matrices of these shapes after any exchange. */
+function productCase(
+  a: readonly number[],
+  b: readonly number[],
+  sides: typeof PLAIN,
+  bias = false,
+): Case {
+  const shapes = [exchanged(a, sides.transposeA), exchanged(b, sides.transposeB)];
+  return caseOf(PRODUCT, [...shapes, ...(bias ? [b.slice(-1)] : [])], sides);
 }
 
 /** What a kernel makes of its inputs on a device. */

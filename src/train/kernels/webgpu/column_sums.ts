@@ -23,36 +23,33 @@ export function columnSums(
   { type, source }: Elements,
   width: number,
 ): Program {
-  const terms = Object.entries(sums);
+  const each = (line: (sum: string, term: string) => string) =>
+    Object.entries(sums).map(([sum, term]) => line(sum, term)).join(" ");
   const typed = Object.entries(reads).map(([read, of]) => [read, of === "T" ? type : of]);
   return {
     name: `${name}.columns ${type} ${width}`,
     reads: Object.fromEntries(typed) as Record<string, ElementType>,
-    writes: Object.fromEntries(terms.map(([result]) => [result, type])),
+    writes: Object.fromEntries(Object.keys(sums).map((sum) => [sum, type])),
     uniforms: { rows: "u32", count: "u32" },
     invocations: COLUMNS * width,
     source: `${source}
-${
-      terms.map(([result]) => `var<workgroup> ${result}Parts: array<T, ${COLUMNS * width}>;`).join(
-        "\n",
-      )
-    }
+${each((sum) => `var<workgroup> ${sum}Parts: array<T, ${COLUMNS * width}>;`)}
 fn kernel(group: u32, local: u32) {
   let column = group * ${COLUMNS}u + local % ${COLUMNS}u;
-  ${terms.map(([result]) => `var ${result}Sum = T(0f);`).join(" ")}
+  ${each((sum) => `var ${sum}Sum = T(0f);`)}
   if (column < u.count) {
     for (var row = local / ${COLUMNS}u; row < u.rows; row += ${width}u) {
       let at = row * u.count + column;
-      ${terms.map(([result, term]) => `${result}Sum += ${term};`).join("\n      ")}
+      ${each((sum, term) => `${sum}Sum += ${term};`)}
     }
   }
-  ${terms.map(([result]) => `${result}Parts[local] = ${result}Sum;`).join(" ")}
+  ${each((sum) => `${sum}Parts[local] = ${sum}Sum;`)}
   workgroupBarrier();
   if (local < ${COLUMNS}u && column < u.count) {
     for (var part = 1u; part < ${width}u; part++) {
-      ${terms.map(([r]) => `${r}Sum += ${r}Parts[part * ${COLUMNS}u + local];`).join("\n      ")}
+      ${each((sum) => `${sum}Sum += ${sum}Parts[part * ${COLUMNS}u + local];`)}
     }
-    ${terms.map(([result]) => `${result}[column] = ${result}Sum;`).join(" ")}
+    ${each((sum) => `${sum}[column] = ${sum}Sum;`)}
   }
 }`,
   };

@@ -22,11 +22,8 @@ export function dispatch(
   groups: number,
 ): void {
   const names = [...Object.keys(program.reads), ...Object.keys(program.writes)];
-  const tensors = names.map((name) => bindings[name] as tf.TensorInfo);
-  const resources = tensors.map(({ dataId }) => {
-    backend.uploadToGPU(dataId);
-    backend.commandQueueOwnedIds.add(dataId);
-    return { buffer: backend.tensorMap.get(dataId).resource };
+  const resources = names.map((name) => {
+    return { buffer: bufferOf(backend, `${name} of ${program.name}`, bindings[name]) };
   });
   const pipeline = backend.pipelineCache[program.name] ??= compile(backend.device, program);
   const numbers = Object.entries(program.uniforms).map(([name, type]) => {
@@ -56,8 +53,27 @@ export function withTemporary(
   f: (tensor: tf.TensorInfo) => void,
 ): void {
   const tensor = backend.makeTensorInfo([...shape], "float32");
-  f(tensor);
-  backend.disposeData(tensor.dataId);
+  try {
+    f(tensor);
+  } finally {
+    backend.disposeData(tensor.dataId);
+  }
+}
+
+/** The buffer of a tensor, which the commands to come use. */
+function bufferOf(backend: WebGpuBackend, what: string, tensor: Bindings[string]): GPUBuffer {
+  const { dataId } = tensor as tf.TensorInfo;
+  backend.uploadToGPU(dataId);
+  backend.commandQueueOwnedIds.add(dataId);
+  const buffer = backend.tensorMap.get(dataId).resource;
+  const { maxStorageBufferBindingSize: most } = backend.device.limits;
+  if (buffer.size > most) {
+    throw new RangeError(
+      `Expected a tensor of at most ${most} bytes, which is the adapter's limit, ` +
+        `found ${buffer.size} for ${what}`,
+    );
+  }
+  return buffer;
 }
 
 /** Compiles a program. One that is refused would fill its results with nothing, so that fails aloud. */

@@ -12,8 +12,8 @@ export interface Elements {
   /** Elements in one of them. */
   readonly width: 4 | 1;
   /**
-   * Declares `T`; `across`, the sum of the elements of one, `highest`, the greatest; `columns`, the
-   * numbers of the elements of one, and `where`, 1 where `at most` such a number, 0 elsewhere.
+   * Declares `T`; `across`, the sum of its elements, and `highest`, the greatest of them; `columns`, their
+   * places in a line, of type `Columns`, and `Mask`, a truth for each.
    */
   readonly source: string;
 }

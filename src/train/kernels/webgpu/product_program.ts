@@ -3,6 +3,7 @@ import type { Program } from "./program.ts";
 /** Columns of the tile of C that an invocation computes, in fours and in all. */
 const TILE_FOURS = 2;
 export const TILE_COLUMNS = 4 * TILE_FOURS;
+
 /** What a product is compiled for. */
 export interface ProductForm {
   /** Whether a side is read with its rows and columns exchanged. */
@@ -29,13 +30,19 @@ export interface ProductForm {
 
 const FOURS = [...Array(TILE_FOURS).keys()];
 const LANES = ["x", "y", "z", "w"];
+const UNIFORMS = Object.fromEntries(
+  [
+    ...["rows", "columns", "inner", "heads", "groupsDown", "groupsAcross", "lanesAcross"],
+    ...["a", "b", "c"].flatMap((side) => ["Start", "Item", "Head", "Row"].map((of) => side + of)),
+  ].map((name) => [name, "u32" as const]),
+);
 
 /**
  * A product of batches of matrices, each invocation a tile of C of `tileRows` by `TILE_COLUMNS` in
  * registers. Each element is added up from the bias over ascending k, whatever the sizes and the form.
  *
  * Both sides are read from memory as they lie, four elements at a time, through the caches. Memory of
- * the workgroup in between made it slower by half and more on llvmpipe, which keeps none apart.
+ * the workgroup in between took twice the time and more on llvmpipe, which has no faster kind of it.
  */
 export function productProgram(form: ProductForm): Program {
   const bias = form.bias ? { bias: "f32" } as const : {};
@@ -43,19 +50,7 @@ export function productProgram(form: ProductForm): Program {
     name: `foldlog.Product ${Object.values(form)}`,
     reads: { a: form.foursA ? "vec4f" : "f32", b: form.foursB ? "vec4f" : "f32", ...bias },
     writes: { c: form.foursC ? "vec4f" : "f32" },
-    uniforms: {
-      ...{ rows: "u32", columns: "u32", inner: "u32", groupsDown: "u32", groupsAcross: "u32" },
-      ...{
-        lanesAcross: "u32",
-        heads: "u32",
-        aStart: "u32",
-        aItem: "u32",
-        aHead: "u32",
-        aRow: "u32",
-      },
-      ...{ bStart: "u32", bItem: "u32", bHead: "u32", bRow: "u32" },
-      ...{ cStart: "u32", cItem: "u32", cHead: "u32", cRow: "u32" },
-    },
+    uniforms: UNIFORMS,
     invocations: form.tiles,
     source: sourceOf(form),
   };
@@ -170,10 +165,9 @@ function productsOf({ transposeA, transposeB }: ProductForm, r: number): readonl
 function writeOf({ foursC, part }: ProductForm, r: number, f: number): string {
   const four = `c${r}_${f}`;
   const at = `cAt + (row + ${r}u) * u.cRow + column + ${4 * f}u`;
+  const columns = `column + ${4 * f}u + vec4u(0u, 1u, 2u, 3u)`;
   const value = part === "lower result"
-    ? `select(vec4f(), ${four}, column + vec4u(${
-      LANES.map((_, j) => `${4 * f + j}u`)
-    }) <= vec4u(row + ${r}u))`
+    ? `select(vec4f(), ${four}, ${columns} <= vec4u(row + ${r}u))`
     : four;
   const inside = `row + ${r}u < u.rows && column + ${4 * f}u < u.columns`;
   if (foursC) return `if (${inside}) { c[(${at}) / 4u] = ${value}; }`;

@@ -13,7 +13,7 @@ export interface Gpu {
 
 /** How many invocations work together. */
 export interface Widths {
-  /** On one row, whose elements they share out. */
+  /** On one row, whose elements they share out: 1, or all of a workgroup. */
   readonly row: number;
   /** On one number, the sum of many. */
   readonly total: number;
@@ -33,7 +33,7 @@ export type WebGpuKernel<A extends Attributes> = (
 ) => void;
 
 /** For a processor that runs eight invocations in a vector, where each read of shared memory is dear. */
-export const SOFTWARE: Widths = { row: 8, total: 8, column: 1, tileRows: 16, tiles: 8 };
+export const SOFTWARE: Widths = { row: 1, total: 8, column: 1, tileRows: 16, tiles: 8 };
 
 /** For a GPU, that needs many invocations and shares memory among them at little cost. */
 export const HARDWARE: Widths = { row: 64, total: 256, column: 16, tileRows: 4, tiles: 64 };

@@ -33,21 +33,24 @@ export interface StridedProduct {
 /** Records a product. */
 export function multiply({ backend, widths }: Gpu, product: StridedProduct): void {
   const { a, b, c, bias, items, heads = 1, rows, columns, inner, part = "all" } = product;
+  const [foursA, foursB] = [inFours(a), inFours(b)];
+  // Read one by one, a tall tile would take seconds to compile.
+  const tileRows = foursA && foursB ? widths.tileRows : 4;
   const program = programOf({
     transposeA: a.transposed ?? false,
     transposeB: b.transposed ?? false,
-    foursA: inFours(a),
-    foursB: inFours(b),
+    foursA,
+    foursB,
     foursC: inFours(c) && columns % 4 === 0,
     ragged: inner % 4 !== 0,
     bias: bias !== undefined,
     part,
-    tileRows: widths.tileRows,
+    tileRows,
     tiles: widths.tiles,
   });
   const lanesAcross = lanesFor(Math.ceil(columns / TILE_COLUMNS));
   const lanesDown = widths.tiles / lanesAcross;
-  const groupsDown = Math.ceil(rows / (widths.tileRows * lanesDown));
+  const groupsDown = Math.ceil(rows / (tileRows * lanesDown));
   const groupsAcross = Math.ceil(columns / (TILE_COLUMNS * lanesAcross));
   const bindings = {
     ...{ a: a.tensor, b: b.tensor, c: c.tensor, ...(bias === undefined ? {} : { bias }) },

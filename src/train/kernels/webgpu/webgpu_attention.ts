@@ -1,10 +1,9 @@
 import type * as tf from "@tensorflow/tfjs";
 import type { AttentionShape } from "../attention.ts";
-import { dispatch, withTemporary } from "./dispatch.ts";
-import { type Elements, elementsOf } from "./elements.ts";
-import { fixedTree } from "./fixed_tree.ts";
-import type { Program } from "./program.ts";
+import { withTemporary } from "./dispatch.ts";
+import { elementsOf } from "./elements.ts";
 import type { WebGpuKernel } from "./register_webgpu_kernels.ts";
+import { forEachRow, type RowProgram } from "./row_program.ts";
 import { multiply, type Side } from "./strided_product.ts";
 
 /** softmax(Q K' / sqrt(width)) over the positions up to each: the scores, and then their softmax in place. */
@@ -22,8 +21,7 @@ export const attentionWeights: WebGpuKernel<AttentionShape> = (gpu, [qkv], [weig
   });
   const elements = elementsOf(context);
   const numbers = { context, count: context / elements.width, factor: 1 / Math.sqrt(width) };
-  const program = softmaxProgram(elements, gpu.widths.row);
-  dispatch(gpu.backend, program, { weights, ...numbers }, rowsOf(shape));
+  forEachRow(gpu, SOFTMAX, elements, { weights, ...numbers }, rowsOf(shape));
 };
 
 /** The gradient of queries and keys: that of the scores, times keys and queries. That of the values is 0. */
@@ -39,8 +37,8 @@ export const attentionWeightsGradient: WebGpuKernel<AttentionShape> = (
     const elements = elementsOf(context);
     const tensors = { dWeights, weights, scores, dQkv };
     const numbers = { context, count: context / elements.width, factor: 1 / Math.sqrt(width) };
-    const program = softmaxGradientProgram(elements, gpu.widths.row);
-    dispatch(gpu.backend, program, { ...tensors, ...numbers, heads, width }, rowsOf(shape));
+    const bindings = { ...tensors, ...numbers, heads, width };
+    forEachRow(gpu, SOFTMAX_GRADIENT, elements, bindings, rowsOf(shape));
     const common = { ...sizes, columns: width, inner: context };
     const left = squares(scores);
     multiply(gpu, { ...common, a: left, b: keys(qkv!), c: queries(dQkv!), part: "lower left" });
@@ -90,9 +88,10 @@ export const mixValuesGradient: WebGpuKernel<AttentionShape> = (
     inner: context,
     part: "upper left",
   });
-  const columns = 2 * width * shape.heads;
-  const program = zeroProgram(gpu.widths.row);
-  dispatch(gpu.backend, program, { dQkv, columns, row: columns / 2 * 3 }, batch * context);
+  const channels = width * shape.heads;
+  const elements = elementsOf(channels);
+  const [count, line] = [2 * channels / elements.width, 3 * channels / elements.width];
+  forEachRow(gpu, ZERO, elements, { dQkv, count, line }, batch * context);
 };
 
 /** Where queries, keys, values, weights and results lie, of each head of each sequence. */
@@ -124,81 +123,72 @@ function rowsOf({ batch, heads, context }: AttentionShape): number {
   return batch * heads * context;
 }
 
-/** A workgroup a row of scores, which become their softmax; beyond the diagonal they are 0. */
-function softmaxProgram({ type, source }: Elements, width: number): Program {
-  return {
-    name: `foldlog.AttentionWeights ${type} ${width}`,
-    reads: {},
-    writes: { weights: type },
-    uniforms: { context: "u32", count: "u32", factor: "f32" },
-    invocations: width,
-    source: `${source}${fixedTree(width)}
+/** A row of scores, which become their softmax; beyond the diagonal they are 0. */
+const SOFTMAX: RowProgram = {
+  name: "foldlog.AttentionWeights",
+  reads: {},
+  writes: { weights: "T" },
+  uniforms: { context: "u32", count: "u32", factor: "f32" },
+  source: `
 const LOWEST = -3.4028234e38f;
 fn seen(i: u32, position: u32) -> Mask { return columns(i) <= Columns(position); }
-fn kernel(group: u32, local: u32) {
-  let position = group % u.context;
-  let start = group * u.count;
+fn each(row: u32, lane: u32) {
+  let position = row % u.context;
+  let start = row * u.count;
   var most = T(LOWEST);
-  for (var i = local; i < u.count; i += ${width}u) {
+  for (var i = lane; i < u.count; i += WIDTH) {
     most = max(most, select(T(LOWEST), weights[start + i] * u.factor, seen(i, position)));
   }
-  let top = greatest(local, highest(most));
+  let top = greatest(lane, highest(most));
   var sum = T(0f);
-  for (var i = local; i < u.count; i += ${width}u) {
+  for (var i = lane; i < u.count; i += WIDTH) {
     let share = exp(weights[start + i] * u.factor - top);
     sum += select(T(0f), share, seen(i, position));
   }
-  let whole = total(local, across(sum));
-  for (var i = local; i < u.count; i += ${width}u) {
+  let whole = total(lane, across(sum));
+  for (var i = lane; i < u.count; i += WIDTH) {
     let share = exp(weights[start + i] * u.factor - top) / whole;
     weights[start + i] = select(T(0f), share, seen(i, position));
   }
 }`,
-  };
-}
+};
 
-/** A workgroup a row: the gradient of its scores, and 0 for as many of the values. */
-function softmaxGradientProgram({ type, source }: Elements, width: number): Program {
-  return {
-    name: `foldlog.AttentionWeightsGradient ${type} ${width}`,
-    reads: { dWeights: type, weights: type },
-    writes: { scores: type, dQkv: "f32" },
-    uniforms: { context: "u32", count: "u32", factor: "f32", heads: "u32", width: "u32" },
-    invocations: width,
-    source: `${source}${fixedTree(width)}
-fn kernel(group: u32, local: u32) {
-  let position = group % u.context;
-  let start = group * u.count;
+/** The gradient of a row of scores, and 0 for that of as many values. */
+const SOFTMAX_GRADIENT: RowProgram = {
+  name: "foldlog.AttentionWeightsGradient",
+  reads: { dWeights: "T", weights: "T" },
+  writes: { scores: "T", dQkv: "f32" },
+  uniforms: { context: "u32", count: "u32", factor: "f32", heads: "u32", width: "u32" },
+  source: `
+fn each(row: u32, lane: u32) {
+  let position = row % u.context;
+  let start = row * u.count;
   var sum = T(0f);
-  for (var i = local; i < u.count; i += ${width}u) {
+  for (var i = lane; i < u.count; i += WIDTH) {
     let seen = columns(i) <= Columns(position);
     sum += select(T(0f), dWeights[start + i] * weights[start + i], seen);
   }
-  let along = total(local, across(sum));
-  for (var i = local; i < u.count; i += ${width}u) {
+  let along = total(lane, across(sum));
+  for (var i = lane; i < u.count; i += WIDTH) {
     let seen = columns(i) <= Columns(position);
     let slope = weights[start + i] * (dWeights[start + i] - along) * u.factor;
     scores[start + i] = select(T(0f), slope, seen);
   }
-  let head = group / u.context % u.heads;
-  let row = group / (u.context * u.heads) * u.context + position;
-  let values = (row * 3u + 2u) * u.heads * u.width + head * u.width;
-  for (var i = local; i < u.width; i += ${width}u) { dQkv[values + i] = 0f; }
+  let token = row / (u.context * u.heads) * u.context + position;
+  let head = row / u.context % u.heads;
+  let values = ((token * 3u + 2u) * u.heads + head) * u.width;
+  for (var i = lane; i < u.width; i += WIDTH) { dQkv[values + i] = 0f; }
 }`,
-  };
-}
+};
 
-/** A workgroup a row: its first columns become 0. */
-function zeroProgram(width: number): Program {
-  return {
-    name: `foldlog.MixValuesGradient.zero ${width}`,
-    reads: {},
-    writes: { dQkv: "f32" },
-    uniforms: { columns: "u32", row: "u32" },
-    invocations: width,
-    source: `
-fn kernel(group: u32, local: u32) {
-  for (var i = local; i < u.columns; i += ${width}u) { dQkv[group * u.row + i] = 0f; }
+/** The first columns of a row of qkv become 0. */
+const ZERO: RowProgram = {
+  name: "foldlog.MixValuesGradient.zero",
+  reads: {},
+  writes: { dQkv: "T" },
+  uniforms: { count: "u32", line: "u32" },
+  source: `
+fn each(row: u32, lane: u32) {
+  for (var i = lane; i < u.count; i += WIDTH) { dQkv[row * u.line + i] = T(0f); }
 }`,
-  };
-}
+};

@@ -1,107 +1,78 @@
 import type { Attributes } from "../kernel.ts";
-import { dispatch, NAN_BITS, withTemporary } from "./dispatch.ts";
+import { NAN_BITS, withTemporary } from "./dispatch.ts";
 import { type Elements, elementsOf } from "./elements.ts";
-import { fixedTree } from "./fixed_tree.ts";
-import type { Program } from "./program.ts";
 import type { WebGpuKernel } from "./register_webgpu_kernels.ts";
+import { forEachRow, type RowProgram } from "./row_program.ts";
+import { sumOf } from "./webgpu_sums.ts";
 
 /** The mean loss, and the softmax. */
-export const crossEntropy: WebGpuKernel<Attributes> = (
-  { backend, widths },
-  [logits, targets],
-  [loss, softmax],
-) => {
+export const crossEntropy: WebGpuKernel<Attributes> = (gpu, [logits, targets], [loss, softmax]) => {
   const [rows, n] = logits!.shape as [number, number];
   const elements = elementsOf(n);
-  const count = n / elements.width;
-  withTemporary(backend, [rows], (losses) => {
+  withTemporary(gpu.backend, [rows], (losses) => {
     const tensors = { logits, targets, softmax, losses };
-    const program = rowProgram(elements, widths.row);
-    dispatch(backend, program, { ...tensors, count, n, nan: NAN_BITS }, rows);
-    dispatch(backend, meanProgram(widths.total), { losses, loss, rows }, 1);
+    const numbers = { count: n / elements.width, n, nan: NAN_BITS };
+    forEachRow(gpu, valueOf(elements), elements, { ...tensors, ...numbers }, rows);
+    sumOf(gpu, "part", { x: losses, sum: loss!, divisor: rows });
   });
 };
 
 /** The gradient of the logits. */
 export const crossEntropyGradient: WebGpuKernel<Attributes> = (
-  { backend, widths },
+  gpu,
   [dy, softmax, targets],
   [gradient],
 ) => {
   const [rows, n] = softmax!.shape as [number, number];
   const elements = elementsOf(n);
   const tensors = { dy, softmax, targets, gradient };
-  const program = gradientProgram(elements, widths.row);
-  dispatch(backend, program, { ...tensors, rows, count: n / elements.width }, rows);
+  forEachRow(gpu, GRADIENT, elements, { ...tensors, count: n / elements.width }, rows);
 };
 
-/** A workgroup a row: its softmax and its loss. */
-function rowProgram({ type, width: step, source }: Elements, width: number): Program {
-  const chosen = step === 4 ? "logits[at / 4u][at % 4u]" : "logits[at]";
+/** A row's softmax and its loss. */
+function valueOf({ width }: Elements): RowProgram {
+  const chosen = width === 4 ? "logits[at / 4u][at % 4u]" : "logits[at]";
   return {
-    name: `foldlog.CrossEntropy ${type} ${width}`,
-    reads: { logits: type, targets: "i32" },
-    writes: { softmax: type, losses: "f32" },
+    name: "foldlog.CrossEntropy",
+    reads: { logits: "T", targets: "i32" },
+    writes: { softmax: "T", losses: "f32" },
     uniforms: { count: "u32", n: "u32", nan: "u32" },
-    invocations: width,
-    source: `${source}${fixedTree(width)}
-fn kernel(group: u32, local: u32) {
-  let start = group * u.count;
+    source: `
+fn each(row: u32, lane: u32) {
+  let start = row * u.count;
   var most = logits[start];
-  for (var i = local; i < u.count; i += ${width}u) { most = max(most, logits[start + i]); }
-  let top = greatest(local, highest(most));
+  for (var i = lane; i < u.count; i += WIDTH) { most = max(most, logits[start + i]); }
+  let top = greatest(lane, highest(most));
   var sum = T(0f);
-  for (var i = local; i < u.count; i += ${width}u) { sum += exp(logits[start + i] - top); }
-  let whole = total(local, across(sum));
-  for (var i = local; i < u.count; i += ${width}u) {
+  for (var i = lane; i < u.count; i += WIDTH) { sum += exp(logits[start + i] - top); }
+  let whole = total(lane, across(sum));
+  for (var i = lane; i < u.count; i += WIDTH) {
     softmax[start + i] = exp(logits[start + i] - top) / whole;
   }
-  if (local == 0u) {
+  if (lane == 0u) {
     var value = bitcast<f32>(u.nan); // a target that is no class
-    if (targets[group] >= 0 && targets[group] < i32(u.n)) {
-      let at = ${step}u * start + u32(targets[group]);
+    if (targets[row] >= 0 && targets[row] < i32(u.n)) {
+      let at = row * u.n + u32(targets[row]);
       value = ${chosen};
     }
-    losses[group] = log(whole) - (value - top);
+    losses[row] = log(whole) - (value - top);
   }
 }`,
   };
 }
 
-/** The mean of the losses of the rows. */
-function meanProgram(width: number): Program {
-  return {
-    name: `foldlog.CrossEntropy.mean ${width}`,
-    reads: { losses: "f32" },
-    writes: { loss: "f32" },
-    uniforms: { rows: "u32" },
-    invocations: width,
-    source: `${fixedTree(width)}
-fn kernel(_group: u32, local: u32) {
-  var sum = 0f;
-  for (var i = local; i < u.rows; i += ${width}u) { sum += losses[i]; }
-  let all = total(local, sum);
-  if (local == 0u) { loss[0] = all / f32(u.rows); }
-}`,
-  };
-}
-
-/** A workgroup a row. */
-function gradientProgram({ type, source }: Elements, width: number): Program {
-  return {
-    name: `foldlog.CrossEntropyGradient ${type} ${width}`,
-    reads: { dy: "f32", softmax: type, targets: "i32" },
-    writes: { gradient: type },
-    uniforms: { rows: "u32", count: "u32" },
-    invocations: width,
-    source: `${source}
-fn kernel(group: u32, local: u32) {
+const GRADIENT: RowProgram = {
+  name: "foldlog.CrossEntropyGradient",
+  reads: { dy: "f32", softmax: "T", targets: "i32" },
+  writes: { gradient: "T" },
+  uniforms: { count: "u32" },
+  source: `
+fn each(row: u32, lane: u32) {
   let weight = dy[0] / f32(u.rows);
-  let right = Columns(u32(targets[group])); // a negative one is no column
-  for (var i = local; i < u.count; i += ${width}u) {
-    let at = group * u.count + i;
+  let right = Columns(u32(targets[row])); // a negative one is no column
+  for (var i = lane; i < u.count; i += WIDTH) {
+    let at = row * u.count + i;
     gradient[at] = (softmax[at] - select(T(0f), T(1f), columns(i) == right)) * weight;
   }
 }`,
-  };
-}
+};

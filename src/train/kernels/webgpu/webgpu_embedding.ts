@@ -6,7 +6,7 @@ import { type Elements, elementsOf } from "./elements.ts";
 import type { Program } from "./program.ts";
 import type { WebGpuKernel } from "./register_webgpu_kernels.ts";
 
-/** Invocations of a workgroup, and how many rows each seeks the like of or elements it sets to 0. */
+/** Invocations of a workgroup, and how many elements of the table each sets to 0. */
 const INVOCATIONS = 64;
 const TIMES = 16;
 
@@ -28,7 +28,7 @@ export const takeRows: WebGpuKernel<Attributes> = (
  * its id, so that a large table costs no more than being set to 0.
  */
 export const addRows: WebGpuKernel<AttributesOf<typeof ADD_ROWS>> = (
-  { backend, widths },
+  { backend },
   [x, ids],
   [table],
 ) => {
@@ -37,12 +37,13 @@ export const addRows: WebGpuKernel<AttributesOf<typeof ADD_ROWS>> = (
   const elements = elementsOf(n);
   const size = sizeOf(table!.shape) / elements.width;
   withTemporary(backend, [count, 2], (links) => {
-    const groups = Math.ceil(Math.max(size / TIMES, count) / INVOCATIONS);
-    const tensors = { ids, links, table };
-    dispatch(backend, linkProgram(elements), { ...tensors, size, count, rows }, groups);
-    const sums = sumProgram(elements, widths.row);
-    const numbers = { columns: n / elements.width, count };
-    dispatch(backend, sums, { x, ids, links, table, ...numbers }, count);
+    const columns = n / elements.width;
+    const zeros = Math.ceil(size / (INVOCATIONS * TIMES));
+    const groups = Math.max(zeros, Math.ceil(count / INVOCATIONS));
+    dispatch(backend, linkProgram(elements), { ids, links, table, size, count, rows }, groups);
+    const tensors = { x, ids, links, table };
+    const sums = Math.ceil(count * columns / INVOCATIONS);
+    dispatch(backend, sumProgram(elements), { ...tensors, columns, count }, sums);
   });
 };
 
@@ -85,35 +86,33 @@ fn kernel(group: u32, local: u32) {
   if (row >= u.count) { return; }
   let id = ids[row];
   var first = u32(id >= 0 && id < i32(u.rows));
-  var next = u.count;
-  for (var other = 0u; other < u.count; other++) {
-    if (ids[other] == id) {
-      if (other < row) { first = 0u; }
-      if (other > row) { next = min(next, other); }
-    }
+  for (var other = 0u; other < row && first == 1u; other++) {
+    if (ids[other] == id) { first = 0u; }
   }
+  var next = row + 1u;
+  while (next < u.count && ids[next] != id) { next++; }
   links[row] = vec2u(first, next);
 }`,
   };
 }
 
-/** A workgroup for each row of x: the first of an id writes the sum of all. */
-function sumProgram({ type, source }: Elements, width: number): Program {
+/** The first row of an id writes the sums of all, each invocation that of one place. */
+function sumProgram({ type, source }: Elements): Program {
   return {
-    name: `foldlog.AddRows ${type} ${width}`,
+    name: `foldlog.AddRows ${type}`,
     reads: { x: type, ids: "i32", links: "vec2u" },
     writes: { table: type },
     uniforms: { columns: "u32", count: "u32" },
-    invocations: width,
+    invocations: INVOCATIONS,
     source: `${source}
 fn kernel(group: u32, local: u32) {
-  if (links[group].x == 0u) { return; }
-  let start = u32(ids[group]) * u.columns;
-  for (var i = local; i < u.columns; i += ${width}u) {
-    var sum = T(0f);
-    for (var row = group; row < u.count; row = links[row].y) { sum += x[row * u.columns + i]; }
-    table[start + i] = sum;
-  }
+  let at = group * ${INVOCATIONS}u + local;
+  let first = at / u.columns;
+  if (first >= u.count || links[first].x == 0u) { return; }
+  let column = at % u.columns;
+  var sum = T(0f);
+  for (var row = first; row < u.count; row = links[row].y) { sum += x[row * u.columns + column]; }
+  table[u32(ids[first]) * u.columns + column] = sum;
 }`,
   };
 }

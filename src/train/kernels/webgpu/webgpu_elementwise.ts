@@ -1,6 +1,6 @@
 import type { AdamNumbers } from "../adam_update.ts";
 import type { DROPOUT } from "../dropout.ts";
-import { type Attributes, type AttributesOf, sizeOf } from "../kernel.ts";
+import type { Attributes, AttributesOf } from "../kernel.ts";
 import { type Elementwise, forEachElement } from "./elementwise.ts";
 import { elementsOf } from "./elements.ts";
 import { sizeOf } from "../../../core/host_tensor.ts";

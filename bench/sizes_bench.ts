@@ -18,13 +18,15 @@ const ROUNDS = 8;
 const SQUARE = 512;
 const TRIES = 3;
 
-/** A model; its times and the product's have an entry a round. */
+/** A model; what is measured has an entry a round. */
 interface Case {
   readonly name: string;
   readonly trainee: Trainee & Disposable;
   /** Floating-point operations of a step, in millions. */
   readonly megaflops: number;
   readonly milliseconds: number[];
+  /** Of a product just before each step, in GFLOP/s. */
+  readonly speeds: number[];
 }
 
 /**
@@ -38,17 +40,16 @@ export async function sizesBench(): Promise<readonly Row[]> {
       for (const batch of BATCHES) cases.push(await caseOf(channels, layers, batch));
     }
   }
-  const speeds: number[] = [];
   for (let round = 0; round < ROUNDS; round++) {
-    speeds.push(speedOfProduct());
-    for (const { trainee, milliseconds } of cases) {
+    for (const { trainee, speeds, milliseconds } of cases) {
+      speeds.push(speedOfProduct());
       const start = performance.now();
       await trainee.step();
       milliseconds.push(performance.now() - start);
     }
   }
   for (const { trainee } of cases) trainee[Symbol.dispose]();
-  return cases.flatMap((measured) => rowsOf(measured, speeds));
+  return cases.flatMap(rowsOf);
 }
 
 async function caseOf(channels: number, layers: number, batch: number): Promise<Case> {
@@ -59,6 +60,7 @@ async function caseOf(channels: number, layers: number, batch: number): Promise<
     trainee: await foldlogGpt(problem, "wasm"),
     megaflops: flopsOf(problem) / 1e6,
     milliseconds: [],
+    speeds: [],
   };
 }
 
@@ -88,7 +90,7 @@ function speedOfProduct(): number {
   return 2 * SQUARE ** 3 / 1e6 / Math.min(...times);
 }
 
-function rowsOf({ name, megaflops, milliseconds }: Case, speeds: readonly number[]): Row[] {
+function rowsOf({ name, megaflops, milliseconds, speeds }: Case): Row[] {
   const counted = <A>(values: readonly A[]) => values.slice(1);
   const shared = { subject: "sizes", case: name, backend: "wasm" } as const;
   const shares = milliseconds.map((time, round) => megaflops / time / speeds[round]!);

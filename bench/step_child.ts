@@ -1,7 +1,8 @@
 /**
  * A contender of the step benchmark: `step_child.ts CONTENDER BACKEND PROBLEM`.
  *
- * It says its name, then answers "steps N" and "memory"; each time by a line of JSON (see step_peer.ts).
+ * It says its name, then answers "steps N" and "memory": each time a line of JSON, as step_peer.ts reads
+ * it. What goes wrong is an answer too, `{ error }`.
  *
  * @module
  */
@@ -11,12 +12,17 @@ import { readProblem } from "./gpt_problem.ts";
 import { linesOf } from "./lines_of.ts";
 import type { Trainee } from "./trainee.ts";
 
-/** Each has a module to itself, and only one is loaded: they must not meet in a process. */
-async function traineeOf(
-  contender: string,
-  backend: Exclude<Backend, "cpu">,
-  path: string,
-): Promise<Trainee> {
+const [contender, backend, path] = Deno.args as [string, Exclude<Backend, "cpu">, string];
+const dispatches = countDispatches();
+const trainee = traineeOf(contender);
+await say(trainee.then(({ name }) => ({ name })));
+for await (const line of linesOf(Deno.stdin.readable)) {
+  await say(trainee.then((trainee) => answer(trainee, line)));
+}
+Deno.exit(); // the workers of jax-js would go on
+
+/** Only the contender's own module is loaded: foldlog's and the stock one must not meet in a process. */
+async function traineeOf(contender: string): Promise<Trainee> {
   const problem = await readProblem(path);
   switch (contender) {
     case "foldlog":
@@ -30,8 +36,6 @@ async function traineeOf(
   }
 }
 
-const dispatches = countDispatches();
-
 async function answer(trainee: Trainee, line: string): Promise<unknown> {
   if (line === "memory") return await trainee.memory?.() ?? {};
   const steps = Number(line.split(" ")[1]);
@@ -43,15 +47,7 @@ async function answer(trainee: Trainee, line: string): Promise<unknown> {
   return { milliseconds, loss, dispatches: dispatches() - dispatchedBefore };
 }
 
-async function said(work: Promise<unknown>): Promise<void> {
-  const outcome = await work.catch((error) => ({ error: String(error?.message ?? error) }));
-  console.log(JSON.stringify(outcome));
+async function say(work: Promise<unknown>): Promise<void> {
+  const said = await work.catch((error) => ({ error: String(error?.message ?? error) }));
+  console.log(JSON.stringify(said));
 }
-
-const [contender, backend, path] = Deno.args as [string, Exclude<Backend, "cpu">, string];
-const trainee = traineeOf(contender, backend, path);
-await said(trainee.then(({ name }) => ({ name })));
-for await (const line of linesOf(Deno.stdin.readable)) {
-  await said(trainee.then((trainee) => answer(trainee, line)));
-}
-Deno.exit(); // workers, if any, would go on

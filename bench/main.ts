@@ -11,13 +11,17 @@ import { logBench } from "./log_bench.ts";
 import { overheadBench } from "./overhead_bench.ts";
 import { resumeBench } from "./resume_bench.ts";
 import type { Row } from "./row.ts";
+import { sizesBench } from "./sizes_bench.ts";
 import { snapshotBench } from "./snapshot_bench.ts";
+import { stepBench } from "./step_bench.ts";
 
 const subjects: Readonly<Record<string, () => Promise<readonly Row[]>>> = {
   log: logBench,
   overhead: overheadBench,
   resume: resumeBench,
+  sizes: sizesBench,
   snapshots: snapshotBench,
+  step: stepBench,
 };
 
 const { positionals, values } = parseArgs({
@@ -46,7 +50,7 @@ console.log(table(
     row.value.toPrecision(3),
     row.unit,
     row.ratio.toPrecision(3),
-    row.peer,
+    row.peerValue === undefined ? row.peer : `${row.peer}: ${row.peerValue.toPrecision(3)}`,
     row.equalBits === undefined ? "" : row.equalBits ? "yes" : "NO",
     row.recomputed === undefined ? "" : String(row.recomputed),
   ]),

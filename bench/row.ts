@@ -9,6 +9,8 @@ export interface Row {
   readonly peer: string;
   /** `value` over the peer's, or its share of it. */
   readonly ratio: number;
+  /** The peer's own figure in the same unit, where it has one. */
+  readonly peerValue?: number;
   readonly better: "lower" | "higher";
   /** Whether the interrupted run had the bits of the uninterrupted one, where that is the question. */
   readonly equalBits?: boolean;

@@ -1,3 +1,5 @@
+import { startLineChild } from "./line_child.ts";
+
 /** Saves the same bytes again and again, as a peer would. */
 export interface SavingPeer extends AsyncDisposable {
   readonly name: string;
@@ -31,38 +33,16 @@ export async function savingPeer(): Promise<SavingPeer> {
 }
 
 async function torchSave(): Promise<SavingPeer | undefined> {
-  const child = new Deno.Command("/usr/bin/python3", {
-    args: ["-c", SCRIPT],
-    stdin: "piped",
-    stdout: "piped",
-    stderr: "null",
-  }).spawn();
-  const input = child.stdin.getWriter();
-  const lines = linesOf(child.stdout);
-  if ((await lines.next()).value !== "ready") {
-    await child.status;
+  const child = await startLineChild("/usr/bin/python3", ["-c", SCRIPT]);
+  if (child.greeting !== "ready") {
+    await child[Symbol.asyncDispose]();
     return undefined;
   }
   return {
     name: "torch.save and fsync of as many bytes",
-    save: async (tensors, floats, path) => {
-      await input.write(new TextEncoder().encode(`${tensors} ${floats} ${path}\n`));
-      return Number((await lines.next()).value);
-    },
-    [Symbol.asyncDispose]: async () => {
-      await input.close();
-      await child.status;
-    },
+    save: async (tensors, floats, path) => Number(await child.ask(`${tensors} ${floats} ${path}`)),
+    [Symbol.asyncDispose]: () => child[Symbol.asyncDispose](),
   };
-}
-
-async function* linesOf(stream: ReadableStream<Uint8Array<ArrayBuffer>>): AsyncGenerator<string> {
-  let rest = "";
-  for await (const text of stream.pipeThrough(new TextDecoderStream())) {
-    const lines = (rest + text).split("\n");
-    rest = lines.pop()!;
-    yield* lines;
-  }
 }
 
 function bareWrite(): SavingPeer {

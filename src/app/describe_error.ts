@@ -59,7 +59,7 @@ export function describeError(error: RunError): string {
       return `The snapshot of step ${error.step} is not of this model: ${error.reason}. ` +
         "Use the code that the run was started with, or start another run with --run NAME.";
     case "SnapshotsUnknown":
-      return `Nothing was collected, since nobody knows which snapshots are still needed: ` +
+      return `Nothing was removed, since nobody knows which snapshots are still needed: ` +
         describeLogError(error.because);
     case "StepPassed":
       return `Run "${error.run}" is at step ${error.step} already, beyond --until ${error.until}. ` +

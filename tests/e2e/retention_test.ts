@@ -137,7 +137,7 @@ Deno.test("nothing is freed while the log of any run cannot be read, and it is n
   for (const args of [["gc"], ["prune", "done", "--keep-last", "1"]]) {
     const { code, stderr } = await runCli([...args, "--runs", place.root]);
     assert.equal(code, 2, stderr);
-    assert.match(stderr, /Nothing was collected, .* "half" is damaged at position 3 /);
+    assert.match(stderr, /Nothing was removed, .* "half" is damaged at position 3 /);
   }
   assert.deepEqual(treeOf(place.root), before);
 });

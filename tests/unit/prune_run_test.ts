@@ -245,7 +245,7 @@ backendTest(
       for (const attempted of tries) {
         assert.deepEqual(await refused(attempted), { type: "SnapshotsUnknown", because: damage });
       }
-      await assert.rejects(orThrow(collectGarbage(store)), /Nothing was collected.*"b" is damaged/);
+      await assert.rejects(orThrow(collectGarbage(store)), /Nothing was removed.*"b" is damaged/);
     }
     assert.deepEqual(await eventsOf(store), before);
     assert.deepEqual(await orThrow(store.snapshots.list()), ids);

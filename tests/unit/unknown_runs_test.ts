@@ -34,7 +34,38 @@ const unknown: Readonly<Record<string, (root: string) => Promise<unknown>>> = {
     await Deno.remove(`${root}/${SEGMENT}`);
     await new Deno.Command("mkfifo", { args: [`${root}/${SEGMENT}`] }).output();
   },
+  "its directory is a link that leads nowhere": (root) => unmount(`${root}/a`),
+  "its log is a link that leads nowhere": async (root) => {
+    await unmount(`${root}/a/log`);
+    await Deno.remove(`${root}/a/state.json`);
+    await Deno.remove(`${root}/a/checkpoints`, { recursive: true });
+  },
+  "it is archived one level short": (root) => archive(root, ".archive/a"),
+  "it is archived under a name that is no run id": (root) => archive(root, ".archive/t/a (old)"),
+  "it is archived one level short, by a link that leads nowhere": async (root) => {
+    await archive(root, ".archive/a");
+    await unmount(`${root}/.archive/a`);
+  },
+  "it is archived behind a link that leads nowhere": async (root) => {
+    await archive(root, ".archive/t/a");
+    await unmount(`${root}/.archive/t/a`);
+  },
+  "the archive is a link that leads nowhere": async (root) => {
+    await archive(root, ".archive/t/a");
+    await unmount(`${root}/.archive`);
+  },
 };
+
+/** Leaves of a directory what there is of it where its disk is not mounted. */
+async function unmount(path: string): Promise<void> {
+  await Deno.remove(path, { recursive: true });
+  await Deno.symlink("/not-mounted", path);
+}
+
+async function archive(root: string, place: string): Promise<void> {
+  await Deno.mkdir(`${root}/.archive/t`, { recursive: true });
+  await Deno.rename(`${root}/a`, `${root}/${place}`);
+}
 
 for (const [what, happen] of Object.entries(unknown)) {
   backendTest("cpu", `nothing is collected where a run is there and ${what}`, async (device) => {
@@ -43,11 +74,22 @@ for (const [what, happen] of Object.entries(unknown)) {
     const before = await orThrow(place.store.snapshots.list());
     const refused = await collectGarbage(place.store)();
     assert.ok(E.isLeft(refused) && refused.left.type === "SnapshotsUnknown", what);
-    assert.match(describeError(refused.left), /\ba\b/);
+    assert.match(describeError(refused.left), /run "a"|\/a(?: \(old\))?\b|\/\.archive\b/);
     assert.deepEqual(await orThrow(place.store.snapshots.list()), before);
     assert.equal(before.length, 4);
   });
 }
+
+backendTest("cpu", "what is no run stops no collection", async (device) => {
+  await using place = await trained(device);
+  const { root, store } = place;
+  await Deno.mkdir(`${root}/a directory`);
+  await Deno.mkdir(`${root}/.archive/t/.git`, { recursive: true });
+  await Deno.writeTextFile(`${root}/notes`, "");
+  await Deno.symlink(`${root}/notes`, `${root}/link-to-notes`);
+  assert.equal((await orThrow(collectGarbage(store))).objects, 0);
+  assert.deepEqual(await orThrow(store.log.runs()), ["a"]);
+});
 
 backendTest(
   "cpu",

@@ -1,6 +1,7 @@
 import type { TaskEither } from "fp-ts/TaskEither.js";
 import { attempt } from "../ports/attempt.ts";
-import type { EventLog, LogContents, LogError } from "../ports/event_log.ts";
+import type { EventLog, Extent, LogContents, LogError } from "../ports/event_log.ts";
+import { readTo } from "../ports/read_to.ts";
 import { guardedLog } from "./guarded_log.ts";
 import { directoriesIn, refuseRun, refuseStrays } from "./run_names.ts";
 
@@ -11,13 +12,16 @@ import { directoriesIn, refuseRun, refuseStrays } from "./run_names.ts";
  */
 export function archivedRuns(
   archive: string,
+  extent: Extent,
   logAt: (root: string) => EventLog,
 ): TaskEither<LogError, readonly LogContents[]> {
   return attempt<LogError, readonly LogContents[]>(async (get) => {
     const found: LogContents[] = [];
     for (const place of await get(places(archive))) {
       const log = logAt(place);
-      for (const run of await get(log.runs())) found.push(await get(log.recent(run)));
+      for (const run of await get(log.runs())) {
+        found.push(await get(readTo(extent, log, run)));
+      }
     }
     return found;
   });

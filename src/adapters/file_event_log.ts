@@ -3,7 +3,7 @@ import { type Durability, everyStep } from "../core/durability.ts";
 import { parseRunId, type RunId } from "../core/run_id.ts";
 import { fail } from "../ports/attempt.ts";
 import type { Clock } from "../ports/clock.ts";
-import type { EventLog, LogContents, LogWriter } from "../ports/event_log.ts";
+import type { EventLog, Extent, LogContents, LogWriter } from "../ports/event_log.ts";
 import { archivedRuns } from "./archived_runs.ts";
 import { entriesIn } from "./directory_entries.ts";
 import { makeDirectory, syncDirectory } from "./durable_file.ts";
@@ -64,7 +64,8 @@ export function fileEventLog(root: string, options: FileLogOptions = {}): EventL
         `${root}/${run}`,
         () => whileLocked(root, run, clock, () => moveToArchive(root, run, clock)),
       ),
-    archived: () => guardedLog("read the archived logs", root, () => readArchived(root, options)),
+    archived: (extent) =>
+      guardedLog("read the archived logs", root, () => readArchived(root, extent, options)),
     checkDerived: (run) =>
       guardedLog(
         "check the state cache",
@@ -79,11 +80,13 @@ export function fileEventLog(root: string, options: FileLogOptions = {}): EventL
 /** What is archived; fails also where the store has a run under a name that nobody reads. */
 async function readArchived(
   root: string,
+  extent: Extent,
   options: FileLogOptions,
 ): Promise<readonly LogContents[]> {
   await refuseStrays(root);
   const archived = await archivedRuns(
     `${root}/${ARCHIVE}`,
+    extent,
     (place) => fileEventLog(place, options),
   )();
   return E.isLeft(archived) ? fail(archived.left) : archived.right;

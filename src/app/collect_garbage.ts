@@ -3,7 +3,8 @@ import type { TaskEither } from "fp-ts/TaskEither.js";
 import type { RunId } from "../core/run_id.ts";
 import type { SnapshotId } from "../core/snapshot.ts";
 import { attempt, fail } from "../ports/attempt.ts";
-import type { LogContents, LogError } from "../ports/event_log.ts";
+import type { Extent, LogContents, LogError } from "../ports/event_log.ts";
+import { readTo } from "../ports/read_to.ts";
 import type { Collected } from "../ports/snapshot_store.ts";
 import type { Store } from "../ports/store.ts";
 import { foldOf } from "../ports/fold_log.ts";
@@ -15,6 +16,8 @@ export interface CollectOptions {
   readonly dryRun?: boolean;
   /** Counts as if these snapshots of a run were pruned. */
   readonly without?: Pruning;
+  /** How much of each log is read and checked: all of it, unless the caller has done that before. */
+  readonly extent?: Extent;
 }
 
 /** Snapshots that a run is to keep no longer. */
@@ -27,31 +30,31 @@ export interface Pruning {
  * Removes all objects that no run of the store needs; says how many, and their bytes.
  *
  * A run needs the snapshots that its log names and that were not pruned; archived runs count. Where a
- * log cannot be read nobody knows what it needs: then nothing is removed, and SnapshotsUnknown names
- * the run.
+ * log cannot be read, any line of it, nobody knows what it needs: then nothing is removed, and
+ * SnapshotsUnknown names the run.
  */
 export function collectGarbage(
   store: Store,
-  { dryRun = false, without }: CollectOptions = {},
+  { dryRun = false, ...options }: CollectOptions = {},
 ): TaskEither<RunError, Collected> {
-  return store.snapshots.collect(() => liveSnapshots(store, without), { dryRun });
+  return store.snapshots.collect(() => liveSnapshots(store, options), { dryRun });
 }
 
 /** The snapshots that any run of the store needs; `without` as if those were pruned already. */
 export function liveSnapshots(
   store: Store,
-  without?: Pruning,
+  { without, extent = "whole" }: Omit<CollectOptions, "dryRun"> = {},
 ): TaskEither<RunError, ReadonlySet<SnapshotId>> {
   return attempt<RunError, ReadonlySet<SnapshotId>>(async (get) => {
     const live = new Set<SnapshotId>();
     for (const run of await get(store.log.runs())) {
       const pruned = run === without?.run ? without.snapshots : [];
-      for (const id of snapshotsOf(await known(store.log.recent(run)))) {
+      for (const id of snapshotsOf(await known(readTo(extent, store.log, run)))) {
         if (!pruned.includes(id)) live.add(id);
       }
     }
     // After the runs: one that is archived meanwhile is found here.
-    for (const archived of await known(store.log.archived())) {
+    for (const archived of await known(store.log.archived(extent))) {
       for (const id of snapshotsOf(archived)) live.add(id);
     }
     return live;

@@ -233,6 +233,7 @@ backendTest(
     });
     const stores = [
       broken({ recent: (run) => run === "b" ? TE.left(damage) : store.log.recent(run) }),
+      broken({ read: (run) => run === "b" ? TE.left(damage) : store.log.read(run) }),
       broken({ archived: () => TE.left(damage) }),
     ];
     for (const store of stores) {

@@ -6,10 +6,13 @@ import { describeError } from "../../src/app/describe_error.ts";
 import { orThrow } from "../../src/app/or_throw.ts";
 import { pruneRun } from "../../src/app/prune_run.ts";
 import { repairRun } from "../../src/app/repair_run.ts";
+import { readRun } from "../../src/app/read_run.ts";
+import type { TrainOptions } from "../../src/app/train_options.ts";
 import { trainRun } from "../../src/app/train_run.ts";
 import { verifyRun } from "../../src/app/verify_run.ts";
 import { keepLast } from "../../src/core/retention_policy.ts";
 import type { Device } from "../../src/ports/device.ts";
+import type { Notice } from "../../src/ports/reporter.ts";
 import type { Store } from "../../src/ports/store.ts";
 import { goldenTask } from "../golden/golden_task.ts";
 import { backendTest } from "../support/backends.ts";
@@ -29,6 +32,15 @@ const unknown: Readonly<Record<string, (root: string) => Promise<unknown>>> = {
   "its segment is a directory": async (root) => {
     await Deno.remove(`${root}/${SEGMENT}`);
     await Deno.mkdir(`${root}/${SEGMENT}`);
+  },
+  "its log is damaged before the place that its state cache vouches for": async (root) => {
+    const bytes = await Deno.readFile(`${root}/${SEGMENT}`);
+    bytes[bytes.length >> 1]! ^= 1;
+    await Deno.writeFile(`${root}/${SEGMENT}`, bytes);
+  },
+  "its log was cut short": async (root) => {
+    const text = await Deno.readTextFile(`${root}/${SEGMENT}`);
+    await Deno.truncate(`${root}/${SEGMENT}`, text.indexOf("\n", text.length >> 1) + 1);
   },
   "its segment is a pipe": async (root) => {
     await Deno.remove(`${root}/${SEGMENT}`);
@@ -79,6 +91,36 @@ for (const [what, happen] of Object.entries(unknown)) {
     assert.equal(before.length, 4);
   });
 }
+
+backendTest(
+  "cpu",
+  "a training prunes nothing where a log is damaged before its state cache, and says so",
+  async (device) => {
+    await using place = await trained(device, { until: 8 });
+    const { root, store } = place;
+    await orThrow(trainRun({ store, device }, "b", goldenTask, { until: 4 }));
+    for (const [damaged, until] of [["a", 10], ["b", 11]] as const) {
+      const segment = `${root}/${damaged}/log/00000000.jsonl`;
+      const whole = await Deno.readFile(segment);
+      await Deno.writeFile(segment, whole.map((byte, at) => at === 2000 ? byte ^ 1 : byte));
+      const notices: Notice[] = [];
+      const reporter = { report: (notice: Notice) => void notices.push(notice) };
+      const before = await orThrow(store.snapshots.list());
+      await orThrow(
+        trainRun({ store, device, reporter }, "a", goldenTask, { until, retention: keepLast(1) }),
+      );
+      const after = await orThrow(store.snapshots.list());
+      assert.deepEqual(before.filter((id) => !after.includes(id)), []);
+      const told = notices.find(({ type }) => type === "NothingPruned");
+      assert.match(JSON.stringify(told), new RegExp(`run \\\\"${damaged}\\\\" is damaged`));
+      const restored = await Deno.readFile(segment);
+      restored[2000]! ^= 1;
+      await Deno.writeFile(segment, restored);
+    }
+    await orThrow(trainRun({ store, device }, "a", goldenTask, { retention: keepLast(1) }));
+    assert.ok((await orThrow(readRun(store, "a"))).state.snapshots.length < 4);
+  },
+);
 
 backendTest("cpu", "what is no run stops no collection", async (device) => {
   await using place = await trained(device);
@@ -152,9 +194,10 @@ backendTest("cpu", "verify takes no snapshot for lost that is pruned meanwhile",
 
 async function trained(
   device: Device,
+  options?: TrainOptions,
 ): Promise<AsyncDisposable & { readonly root: string; readonly store: Store }> {
   const root = await Deno.makeTempDir();
   const store = fileStore(root);
-  await orThrow(trainRun({ store, device }, "a", goldenTask));
+  await orThrow(trainRun({ store, device }, "a", goldenTask, options));
   return { root, store, [Symbol.asyncDispose]: () => Deno.remove(root, { recursive: true }) };
 }

@@ -1,19 +1,29 @@
 import * as E from "fp-ts/Either.js";
 import * as t from "io-ts";
 import type { Json } from "../core/json.ts";
-import { type FileRef, SNAPSHOT_FORMAT, type SnapshotManifest } from "../core/snapshot.ts";
+import {
+  type FileRef,
+  isGroupName,
+  SNAPSHOT_FORMAT,
+  type SnapshotManifest,
+} from "../core/snapshot.ts";
 import { canonicalJson, isCanonicalJson, parseJson } from "./canonical_json.ts";
 import { count, dataCursor, decode, decoder, digest, object } from "./decoders.ts";
 import type { LineError } from "./envelope_codec.ts";
 
 const fileRef: t.Decoder<unknown, FileRef> = object({ digest, bytes: count });
 
+const groupName = decoder(
+  'group name such as "model"',
+  (value) => typeof value === "string" && isGroupName(value) ? value : undefined,
+);
+
 const members = {
   task: t.string,
   step: count,
   cursor: dataCursor,
   state: digest,
-  files: t.record(t.string, fileRef as t.Type<FileRef>),
+  files: t.record(groupName, fileRef as t.Type<FileRef>),
   leaves: t.record(t.string, digest as t.Type<string>),
 };
 

@@ -8,22 +8,19 @@ import {
   type SnapshotManifest,
 } from "../core/snapshot.ts";
 import { canonicalJson, isCanonicalJson, parseJson } from "./canonical_json.ts";
-import { count, dataCursor, decode, decoder, digest, object } from "./decoders.ts";
+import { count, dataCursor, decode, decoder, digest, named, object } from "./decoders.ts";
 import type { LineError } from "./envelope_codec.ts";
 
 const fileRef: t.Decoder<unknown, FileRef> = object({ digest, bytes: count });
 
-const groupName = decoder(
-  'group name such as "model"',
-  (value) => typeof value === "string" && isGroupName(value) ? value : undefined,
-);
+const groupFiles = named('a group such as "model"', isGroupName, fileRef);
 
 const members = {
   task: t.string,
   step: count,
   cursor: dataCursor,
   state: digest,
-  files: t.record(groupName, fileRef as t.Type<FileRef>),
+  files: groupFiles,
   leaves: t.record(t.string, digest as t.Type<string>),
 };
 

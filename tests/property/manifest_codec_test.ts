@@ -87,7 +87,7 @@ Deno.test("decodeManifest() refuses a group that no writer could store, and name
     const forged = { ...example, files: { [name]: example.files["model"]! } };
     const refused = decodeManifest(encodeManifest(forged));
     assert.ok(E.isLeft(refused) && refused.left.type === "Damaged", name);
-    assert.match(refused.left.reason, /^expected group name such as "model"/, name);
+    assert.match(refused.left.reason, /^expected a group such as "model", found "/, name);
   }
 });
 

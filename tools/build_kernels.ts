@@ -45,7 +45,8 @@ async function compiled(): Promise<string> {
     "// Made by tools/build_kernels.ts from assembly/: not to be changed by hand.",
     "",
     "/** The module of the kernels, in base64. */",
-    `export const KERNELS_WASM = "${wasm.toBase64()}";`,
+    "export const KERNELS_WASM =",
+    `  "${wasm.toBase64()}";`,
     "",
   ].join("\n");
 }

@@ -54,7 +54,8 @@ async function confirmDirectory(path: string): Promise<void> {
   durable.add(path);
 }
 
-function isForbidden(error: unknown): boolean {
+/** Whether a place is none that this process may look at. */
+export function isForbidden(error: unknown): boolean {
   return error instanceof Deno.errors.NotCapable || error instanceof Deno.errors.PermissionDenied;
 }
 

@@ -3,7 +3,7 @@ import { type Durability, everyStep } from "../core/durability.ts";
 import { parseRunId, type RunId } from "../core/run_id.ts";
 import { fail } from "../ports/attempt.ts";
 import type { Clock } from "../ports/clock.ts";
-import type { EventLog, LogContents, LogWriter } from "../ports/event_log.ts";
+import type { EventLog, Extent, LogContents, LogWriter } from "../ports/event_log.ts";
 import { archivedRuns } from "./archived_runs.ts";
 import { entriesIn } from "./directory_entries.ts";
 import { makeDirectory, syncDirectory } from "./durable_file.ts";
@@ -17,13 +17,12 @@ import {
   readWhole,
   rebuildStateCache,
 } from "./recent_log.ts";
-import { isRunDirectory } from "./run_directory.ts";
 import { type RunLock, takeLock } from "./run_lock.ts";
+import { ARCHIVE, listRuns, refuseStrays } from "./run_names.ts";
 import { openSegments } from "./segment_writer.ts";
 import { removeTornCache } from "./state_cache.ts";
 import { systemClock } from "./system_clock.ts";
 
-const ARCHIVE = ".archive";
 const SEGMENT_BYTES = 4 * 2 ** 20;
 
 /** How a log in files is written. */
@@ -65,7 +64,8 @@ export function fileEventLog(root: string, options: FileLogOptions = {}): EventL
         `${root}/${run}`,
         () => whileLocked(root, run, clock, () => moveToArchive(root, run, clock)),
       ),
-    archived: () => guardedLog("read the archived logs", root, () => readArchived(root, options)),
+    archived: (extent) =>
+      guardedLog("read the archived logs", root, () => readArchived(root, extent, options)),
     checkDerived: (run) =>
       guardedLog(
         "check the state cache",
@@ -77,37 +77,19 @@ export function fileEventLog(root: string, options: FileLogOptions = {}): EventL
   };
 }
 
-async function listRuns(root: string): Promise<readonly RunId[]> {
-  const runs: RunId[] = [];
-  for (const name of await directoriesIn(root)) {
-    if (E.isRight(parseRunId(name)) && await isRunDirectory(`${root}/${name}`)) runs.push(name);
-  }
-  return runs.sort();
-}
-
-/** What is archived; fails where the store has a run under a name that is none, which nobody reads. */
+/** What is archived; fails also where the store has a run under a name that nobody reads. */
 async function readArchived(
   root: string,
+  extent: Extent,
   options: FileLogOptions,
 ): Promise<readonly LogContents[]> {
-  for (const name of await directoriesIn(root)) {
-    if (name === ARCHIVE || E.isRight(parseRunId(name)) || name === "objects") continue;
-    if (!await isRunDirectory(`${root}/${name}`)) continue;
-    const reason = "it looks like a run, and its name is no run id: rename it, or move it away";
-    fail({ type: "LogUnavailable", action: "read a log", place: `${root}/${name}`, reason });
-  }
+  await refuseStrays(root);
   const archived = await archivedRuns(
     `${root}/${ARCHIVE}`,
+    extent,
     (place) => fileEventLog(place, options),
   )();
   return E.isLeft(archived) ? fail(archived.left) : archived.right;
-}
-
-/** Directories, and links to them: what is linked can be read. */
-async function directoriesIn(root: string): Promise<readonly string[]> {
-  const entries = await entriesIn(root);
-  return entries.filter(({ isDirectory, isSymlink }) => isDirectory || isSymlink)
-    .map(({ name }) => name);
 }
 
 async function openWriter(

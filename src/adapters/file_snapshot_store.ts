@@ -6,7 +6,7 @@ import { parseRunId, type RunId } from "../core/run_id.ts";
 import type { Snapshot, SnapshotId, SnapshotManifest } from "../core/snapshot.ts";
 import { attempt, fail } from "../ports/attempt.ts";
 import type { SnapshotError, SnapshotStore, StoredSnapshot } from "../ports/snapshot_store.ts";
-import { flawsOfView, hideCheckpoint } from "./checkpoint_view.ts";
+import { flawsOfView, hideCheckpoint, shownCheckpoints } from "./checkpoint_view.ts";
 import { collectObjects } from "./collect_objects.ts";
 import type { Compression } from "./compression.ts";
 import { manifestsIn, readManifest } from "./manifest_file.ts";
@@ -63,7 +63,12 @@ export function fileSnapshotStore(
             flaws.push(...await flawsOfView(root, run, snapshot, manifest));
           }
         }
-        return flaws;
+        return [...new Set(flaws)]; // one thing can stand in the way of several
+      }),
+    shown: (run) =>
+      guardedStore("list the view of the snapshots", root, async () => {
+        requireRunId(run);
+        return await shownCheckpoints(root, run);
       }),
     hide: (run, step) =>
       guardedStore("hide the snapshot", root, async () => {
@@ -110,6 +115,7 @@ async function get(root: string, id: SnapshotId): Promise<Snapshot> {
     const found = await readObject(root, digest, bytes);
     if (found.type === "Missing") return fail({ ...found, type: "SnapshotMissing", id });
     if (found.type === "Damaged") return fail({ ...found, type: "SnapshotDamaged", id });
+    if (found.type === "Newer") return fail({ ...found, type: "NewerSnapshot", id });
     objects.set(digest, found.bytes);
   }
   const files = Object.entries(manifest.files)

@@ -28,7 +28,7 @@ export function memoryEventLog(clock: Clock = systemClock): EventLog {
       streams.delete(run);
       return await TE.right(`archive/${archived.length}/${run}`)();
     },
-    archived: () => TE.fromIO(() => archived.map(whole)),
+    archived: (_extent) => TE.fromIO(() => archived.map(whole)),
     checkDerived: () => TE.right([]),
     rebuildDerived: () => TE.right([]),
   };

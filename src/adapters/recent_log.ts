@@ -10,6 +10,7 @@ import type { LogContents } from "../ports/event_log.ts";
 import { foldOf } from "../ports/fold_log.ts";
 import { type LogTail, positionAfter, readFirst, readLog } from "./log_reader.ts";
 import { placeInWords, segmentName } from "./log_segment.ts";
+import { makeWay } from "./make_way.ts";
 import { hasTraces } from "./run_directory.ts";
 import {
   loadStateCache,
@@ -54,11 +55,13 @@ async function wholeOf(run: RunId, directory: string, tail: LogTail): Promise<Re
   return { ...tail, base: initialState, first: tail.events[0] };
 }
 
+const BEGIN_ANEW = "move the run's directory out of the store to begin anew";
+
 function failGone(run: RunId): never {
   const place = placeInWords(segmentName(0), 0);
-  const reason = `expected the events that ${STATE_CACHE} and checkpoints/ tell of, found none; ` +
-    "to begin anew, move the run's directory away";
-  return fail({ type: "LogDamaged", run, position: 0, place, reason });
+  const reason = `expected the events that ${STATE_CACHE} and checkpoints/ tell of, found none`;
+  const withoutBackup = BEGIN_ANEW;
+  return fail({ type: "LogDamaged", run, position: 0, place, reason, withoutBackup });
 }
 
 /** What the port tells of it. */
@@ -84,6 +87,7 @@ export async function rebuildStateCache(
   directory: string,
 ): Promise<readonly string[]> {
   const { snapshot, events } = await readWhole(run, directory);
+  await makeWay(`${directory}/${STATE_CACHE}`, "isFile");
   if (snapshot === undefined) {
     await removeStateCache(directory);
     return [`${STATE_CACHE} was removed`];
@@ -120,7 +124,11 @@ function requireLength(run: RunId, { last, segment }: LogTail, { state }: StateC
   const position = positionAfter(last);
   if (position >= state.version) return;
   const place = placeInWords(segment ?? segmentName(0), position);
-  const reason = `expected the ${state.version} events that ${STATE_CACHE} tells of, found ` +
-    `${position}; to go on from what is left, delete ${STATE_CACHE}`;
-  fail({ type: "LogDamaged", run, position, place, reason });
+  const reason =
+    `expected the ${state.version} events that ${STATE_CACHE} tells of, found ${position}`;
+  const withoutBackup = position === 0
+    ? BEGIN_ANEW
+    : `delete ${STATE_CACHE} to go on from the ${position} events that are left: ` +
+      "what they lead to is computed again";
+  fail({ type: "LogDamaged", run, position, place, reason, withoutBackup });
 }

@@ -1,3 +1,4 @@
+import { apart } from "../codec/apart.ts";
 import type { SettingError } from "../core/config_path.ts";
 import type { DecideError } from "../core/decide.ts";
 import type { LogError } from "../ports/event_log.ts";
@@ -39,10 +40,12 @@ export function describeError(error: RunError): string {
     case "TaskDiffers":
       return `Run "${error.run}" is a run of "${error.expected}", not of "${error.actual}". ` +
         "Start another with --run NAME.";
-    case "DataDiffers":
+    case "DataDiffers": {
+      const [before, now] = apart(error.expected.digest, error.actual.digest);
       return `The data of run "${error.run}" changed: expected ${error.expected.samples} samples ` +
-        `with digest ${short(error.expected.digest)}, found ${error.actual.samples} with ` +
-        `${short(error.actual.digest)}. Bring the data back, or start another run with --run NAME.`;
+        `with digest ${before}, found ${error.actual.samples} with ${now}. ` +
+        "Bring the data back, or start another run with --run NAME.";
+    }
     case "ConfigDiffers": {
       const changes = error.changes.map(({ path, recorded, asked }) =>
         `  ${path}: recorded ${recorded ?? "nothing"}, asked for ${asked}`
@@ -59,8 +62,12 @@ export function describeError(error: RunError): string {
       return `The snapshot of step ${error.step} is not of this model: ${error.reason}. ` +
         "Use the code that the run was started with, or start another run with --run NAME.";
     case "SnapshotsUnknown":
-      return `Nothing was collected, since nobody knows which snapshots are still needed: ` +
-        describeLogError(error.because);
+      return `Nothing was removed, since nobody knows which snapshots are still needed: ` +
+        describeError(error.because);
+    case "FilesUnknown":
+      return describeFilesUnknown(error);
+    case "PruneUnfinished":
+      return describePruneUnfinished(error);
     case "StepPassed":
       return `Run "${error.run}" is at step ${error.step} already, beyond --until ${error.until}. ` +
         "Ask for a later step.";
@@ -70,6 +77,36 @@ export function describeError(error: RunError): string {
     default:
       return error satisfies never;
   }
+}
+
+function describeFilesUnknown(
+  { run, step, because }: Extract<RunError, { type: "FilesUnknown" }>,
+): string {
+  const whose = run === undefined ? "an archived run" : `run "${run}"`;
+  const found =
+    `Nothing was removed, since nobody knows which files the snapshot of step ${step} of ` +
+    `${whose} needs. ${describeSnapshotError(because)}`;
+  if (because.type === "NewerSnapshot") return found;
+  if (run === undefined) {
+    return `${found}. Move the archived run back into the store to repair it, or away from it.`;
+  }
+  return `${found}. \`foldlog verify ${run} --repair\` makes it anew, and a \`foldlog prune ${run}\` ` +
+    "whose rules do not keep it lets it go.";
+}
+
+function describePruneUnfinished(
+  { run, steps, because }: Extract<RunError, { type: "PruneUnfinished" }>,
+): string {
+  const reason = describeError(because);
+  if (steps.length === 0) {
+    return `Nothing of run "${run}" was pruned: its log could not be told. ${reason} ` +
+      "Where the disk is full, `foldlog gc` frees what no run needs and what crashes left, without " +
+      "writing anything; then prune again.";
+  }
+  return `The log of run "${run}" says that its snapshots of steps ${
+    steps.join(", ")
+  } are pruned; ` +
+    `what they take is not freed yet. ${reason} When that is mended, prune again: it finishes this.`;
 }
 
 /** A LogError for people. */
@@ -83,7 +120,8 @@ export function describeLogError(error: LogError): string {
         "Wait for it or stop it, or start another run with --run NAME.";
     case "LogDamaged":
       return `The log of run "${error.run}" is damaged at position ${error.position} ` +
-        `(${error.place}): ${error.reason}. Restore the file from a backup; nothing was changed.`;
+        `(${error.place}): ${error.reason}. Restore the file from a backup; nothing was changed.` +
+        (error.withoutBackup === undefined ? "" : ` Without a backup, ${error.withoutBackup}.`);
     case "NewerLog":
       return `Run "${error.run}" was written by a newer foldlog (${error.place}): format ` +
         `${error.found}, this one knows up to ${error.known}. Update foldlog to read it.`;
@@ -101,8 +139,10 @@ export function describeSnapshotError(error: SnapshotError): string {
     case "SnapshotDamaged":
       return `Snapshot ${short(error.id)} is damaged (${error.place}): ${error.reason}`;
     case "NewerSnapshot":
-      return `Snapshot ${short(error.id)} was written by a newer foldlog: format ${error.found}, ` +
-        `this one knows up to ${error.known}. Update foldlog to read it.`;
+      return `Snapshot ${
+        short(error.id)
+      } was written by a newer foldlog (${error.place}): format ` +
+        `${error.found}, this one knows up to ${error.known}. Update foldlog to read it.`;
     case "SnapshotsUnavailable":
       return `Cannot ${error.action} at ${error.place}: ${error.reason}. ` +
         "Check the path, its permissions and the free space.";

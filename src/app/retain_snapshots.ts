@@ -2,7 +2,8 @@ import * as E from "fp-ts/Either.js";
 import { judge, type RetentionPolicy } from "../core/retention_policy.ts";
 import type { SnapshotId } from "../core/snapshot.ts";
 import { attempt } from "../ports/attempt.ts";
-import { collectGarbage } from "./collect_garbage.ts";
+import type { RunEnv } from "../ports/run_env.ts";
+import { collectGarbage, liveSnapshots } from "./collect_garbage.ts";
 import { describeError } from "./describe_error.ts";
 import type { RunError } from "./errors.ts";
 import type { Loop } from "./step_loop.ts";
@@ -12,6 +13,22 @@ export interface Retention {
   readonly policy: RetentionPolicy;
   /** The snapshot that the training was resumed from, which is kept as long as it lasts. */
   readonly resumedFrom?: SnapshotId;
+}
+
+/**
+ * The policy of a training, once all that its prunings depend on was found right: every log of the
+ * store is read and checked in whole, once. Where one is damaged nothing is pruned, which is reported
+ * and never stops a training.
+ */
+export async function checkedPolicy(
+  { store, reporter }: RunEnv,
+  policy: RetentionPolicy | undefined,
+): Promise<RetentionPolicy | undefined> {
+  if (policy === undefined) return undefined;
+  const live = await liveSnapshots(store)();
+  if (E.isRight(live)) return policy;
+  reporter?.report({ type: "NothingPruned", reason: describeError(live.left) });
+  return undefined;
 }
 
 /**
@@ -34,7 +51,7 @@ export async function retainSnapshots(loop: Loop): Promise<void> {
   await recorder.flush();
   const freed = await attempt<RunError, void>(async (get) => {
     for (const { step } of pruned) await get(env.store.snapshots.hide(run, step));
-    await get(collectGarbage(env.store));
+    await get(collectGarbage(env.store, { extent: "recent" })); // the whole was checked before
   })();
   if (E.isRight(freed)) return;
   env.reporter?.report({ type: "NothingFreed", reason: describeError(freed.left) });

@@ -15,7 +15,10 @@ export interface TrainOptions {
   readonly config?: PartialConfig;
   /** Pauses the run after the step during which it is aborted. */
   readonly stop?: AbortSignal;
-  /** What is kept of the run's snapshots, after each that is stored; all of them without it. */
+  /**
+   * What is kept of the run's snapshots, after each that is stored; all of them without it, or where a
+   * log of the store is damaged.
+   */
   readonly retention?: RetentionPolicy;
   /** Go on in another environment, and record that exactness ends there. */
   readonly acceptEnvironment?: boolean;

@@ -3,6 +3,7 @@ import type { TaskEither } from "fp-ts/TaskEither.js";
 import { decide } from "../core/decide.ts";
 import { environmentChanges } from "../core/environment.ts";
 import { nearest } from "../core/nearest.ts";
+import type { RetentionPolicy } from "../core/retention_policy.ts";
 import type { RunId } from "../core/run_id.ts";
 import type { RunState } from "../core/run_state.ts";
 import type { SnapshotId } from "../core/snapshot.ts";
@@ -24,6 +25,7 @@ import { recorderFrom, type RecorderStart } from "./recorder.ts";
 import { type RestoredState, restoreState } from "./restore_state.ts";
 import type { RunOutcome } from "./run_outcome.ts";
 import { startRun } from "./start_run.ts";
+import { checkedPolicy } from "./retain_snapshots.ts";
 import type { Loop } from "./step_loop.ts";
 import { askedSettings, type TrainOptions } from "./train_options.ts";
 
@@ -85,9 +87,10 @@ async function trainWith(
   const head = foldOf(contents);
   const log = appenderOf(writer);
   if (head.status === "absent") {
+    const policy = await checkedPolicy(env, options.retention);
     const { plan, restored } = await startRun(env, run, task, askedSettings(task, options), log);
     const recorder = recorderFrom({ ...startOf(restored), log });
-    const loop = { env, run, plan, recorder, heals: () => true, ...retentionOf(options), get };
+    const loop = { env, run, plan, recorder, heals: () => true, ...retentionOf(policy), get };
     return await finishRun(loop, restored, options);
   }
   checkContinuation(run, head, task, askedSettings(task, options));
@@ -101,6 +104,7 @@ async function trainWith(
   const refused = decide(onHead, head);
   if (E.isLeft(refused)) fail(refused.left);
   const plan = planOf(task, head.config!);
+  const policy = await checkedPolicy(env, options.retention);
   const whole = () => get(env.store.log.read(run));
   const restored = await restoreState(env, plan, { recent: contents, whole }, head.step);
   if (restored.state.step < head.step) requireSameEnvironment(env, run, restored, head);
@@ -108,12 +112,12 @@ async function trainWith(
   const heals = (snapshot: SnapshotId) => kept.has(snapshot);
   const recorder = recorderFrom({ ...startOf(restored), log, onHead });
   const resumedFrom = restored.snapshot;
-  const loop = { env, run, plan, recorder, heals, ...retentionOf(options, resumedFrom), get };
+  const loop = { env, run, plan, recorder, heals, ...retentionOf(policy, resumedFrom), get };
   return await continueRun(loop, restored, head, options);
 }
 
 function retentionOf(
-  { retention: policy }: TrainOptions,
+  policy: RetentionPolicy | undefined,
   resumedFrom?: SnapshotId,
 ): Pick<Loop, "retention"> {
   if (policy === undefined) return {};

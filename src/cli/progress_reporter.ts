@@ -142,6 +142,8 @@ function describe(notice: Exclude<Notice, NoticeOf<"Step" | "Resuming" | "Resume
       return `step ${notice.step}: evaluation loss ${notice.loss.toFixed(4)}`;
     case "Saved":
       return `step ${notice.step}: saved snapshot ${notice.snapshot.slice(0, 12)}`;
+    case "NothingPruned":
+      return `warning: this training prunes no checkpoint: ${notice.reason}`;
     case "NothingFreed":
       return `warning: pruned checkpoints still take space: ${notice.reason} ` +
         "`foldlog gc` frees it when that is mended.";

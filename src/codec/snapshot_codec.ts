@@ -3,12 +3,14 @@ import type { Digest } from "../core/digest.ts";
 import { bytesOf, type HostTensor } from "../core/host_tensor.ts";
 import {
   type FileRef,
+  isGroupName,
   type Snapshot,
   SNAPSHOT_FORMAT,
   type SnapshotId,
   type SnapshotManifest,
   type TensorGroup,
 } from "../core/snapshot.ts";
+import { apart } from "./apart.ts";
 import { canonicalJson } from "./canonical_json.ts";
 import { sha256 } from "./digest.ts";
 import { encodeManifest } from "./manifest_codec.ts";
@@ -29,7 +31,6 @@ export interface PackedSnapshot {
   readonly files: ReadonlyMap<string, Uint8Array>;
 }
 
-const GROUP = /^[a-z][a-z0-9_]*$/;
 const METADATA = { format: "pt" };
 
 /**
@@ -39,7 +40,7 @@ const METADATA = { format: "pt" };
  */
 export function requireGroups(groups: Snapshot["groups"]): void {
   for (const group of Object.keys(groups)) {
-    if (!GROUP.test(group)) {
+    if (!isGroupName(group)) {
       throw new TypeError(`Expected a group such as "model", found "${group}"`);
     }
   }
@@ -105,9 +106,8 @@ export function unpackSnapshot(
     }
     const actual = sha256(file);
     if (actual !== digest) {
-      return E.left(
-        `file "${group}": expected digest ${digest.slice(0, 12)}, found ${actual.slice(0, 12)}`,
-      );
+      const [expected, found] = apart(digest, actual);
+      return E.left(`file "${group}": expected digest ${expected}, found ${found}`);
     }
   }
   return snapshotOfFiles(manifest, files);

@@ -28,8 +28,8 @@ export interface EventLog {
   readonly open: (run: RunId) => TaskEither<LogError, LogWriter>;
   /** Moves a run out of the way under a new name, which is given; nothing is destroyed. */
   readonly archive: (run: RunId) => TaskEither<LogError, string>;
-  /** What the logs of archived runs hold, as `recent` gives it: they keep their snapshots. */
-  readonly archived: () => TaskEither<LogError, readonly LogContents[]>;
+  /** What the logs of archived runs hold: they keep their snapshots. */
+  readonly archived: (extent: Extent) => TaskEither<LogError, readonly LogContents[]>;
   /**
    * What is kept beside a run's log and does not follow from it: one line each, empty where all is well.
    * Reads and checks the whole log.
@@ -41,6 +41,9 @@ export interface EventLog {
    */
   readonly rebuildDerived: (run: RunId) => TaskEither<LogError, readonly string[]>;
 }
+
+/** How much of a log is read and checked: as `recent` does, or all of it besides. */
+export type Extent = "recent" | "whole";
 
 /** What a log holds. */
 export interface LogContents {
@@ -100,6 +103,8 @@ export type LogError =
     /** File and line, or what the adapter has in their stead. */
     readonly place: string;
     readonly reason: string;
+    /** What a person can do who has no backup, where there is anything. */
+    readonly withoutBackup?: string;
   }
   | {
     readonly type: "NewerLog";

@@ -61,6 +61,11 @@ export type Notice =
     readonly reason: string;
   }
   | {
+    /** Nothing is pruned in this training: a log that has to be read for that is damaged. */
+    readonly type: "NothingPruned";
+    readonly reason: string;
+  }
+  | {
     /** Snapshots were pruned, and the space that they take could not be freed. */
     readonly type: "NothingFreed";
     readonly reason: string;

@@ -233,6 +233,7 @@ backendTest(
     });
     const stores = [
       broken({ recent: (run) => run === "b" ? TE.left(damage) : store.log.recent(run) }),
+      broken({ read: (run) => run === "b" ? TE.left(damage) : store.log.read(run) }),
       broken({ archived: () => TE.left(damage) }),
     ];
     for (const store of stores) {
@@ -245,7 +246,7 @@ backendTest(
       for (const attempted of tries) {
         assert.deepEqual(await refused(attempted), { type: "SnapshotsUnknown", because: damage });
       }
-      await assert.rejects(orThrow(collectGarbage(store)), /Nothing was collected.*"b" is damaged/);
+      await assert.rejects(orThrow(collectGarbage(store)), /Nothing was removed.*"b" is damaged/);
     }
     assert.deepEqual(await eventsOf(store), before);
     assert.deepEqual(await orThrow(store.snapshots.list()), ids);

@@ -1,7 +1,8 @@
 import type { Program } from "./program.ts";
 
-/** Columns of the tile of C that an invocation computes, in fours and in all. */
+/** Fours of columns of the tile of C that an invocation computes. */
 const TILE_FOURS = 2;
+/** Columns of that tile. */
 export const TILE_COLUMNS = 4 * TILE_FOURS;
 
 /** What a product is compiled for. */

@@ -11,7 +11,6 @@ export function gelu(x: usize, y: usize, count: i32): void {
 }
 
 /** dy times the derivative of `gelu` at x, of `count` floats. */
-
 export function geluGradient(dy: usize, x: usize, dx: usize, count: i32): void {
   const end = x + (count << 2);
   for (; x + 16 <= end; x += 16, dy += 16, dx += 16) {

@@ -11,6 +11,7 @@ import {
   registerWebGpuKernels,
   SOFTWARE,
 } from "../train/kernels/webgpu/register_webgpu_kernels.ts";
+import { fusesMultiplyAdd } from "../train/kernels/wasm/kernel_module.ts";
 import { registerWasmKernels } from "../train/kernels/wasm/register_wasm_kernels.ts";
 import type { WasmBackend } from "../train/kernels/wasm/wasm_backend.ts";
 import type { Backend, BackendChoice } from "./backend_choice.ts";
@@ -98,7 +99,8 @@ async function start(
     const wasm = await import("@tensorflow/tfjs-backend-wasm");
     const simd = await tf.env().getAsync("WASM_HAS_SIMD_SUPPORT");
     if (!await tf.setBackend("wasm")) return unavailable(backend);
-    detail = `${simd ? "SIMD" : "no SIMD"}, threads: ${wasm.getThreadsCount()}`;
+    const fused = fusesMultiplyAdd() ? "fused multiply-add" : "no fused multiply-add";
+    detail = `${simd ? "SIMD" : "no SIMD"}, ${fused}, threads: ${wasm.getThreadsCount()}`;
   } else {
     await import("@tensorflow/tfjs-backend-cpu");
   }

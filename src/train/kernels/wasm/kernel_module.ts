@@ -13,12 +13,19 @@ export interface KernelModule {
   readonly read: (at: number) => number;
 }
 
+/**
+ * Whether the kernels multiply and add with one rounding here: a matter of the processor, and of every
+ * bit that they compute.
+ */
+export function fusesMultiplyAdd(): boolean {
+  const { multiplyAdd } = functionsIn(new WebAssembly.Memory({ initial: 1 }));
+  return multiplyAdd!(1 + 2 ** -23, 1 - 2 ** -23, -1) !== 0; // the product rounds to 1
+}
+
 /** The module of the kernels, in the memory of a backend. */
 export function instantiate({ wasm }: WasmBackend): KernelModule {
   const { memory } = wasm.asm;
-  const bytes = Uint8Array.fromBase64(KERNELS_WASM);
-  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } });
-  const functions = exports as unknown as KernelModule["functions"];
+  const functions = functionsIn(memory);
   const allocate = (size: number) => wasm._malloc(size) >>> 0; // as a signed number beyond 2 GiB
   const view = (at: number) => new DataView(memory.buffer, at, 4);
   return {
@@ -35,4 +42,10 @@ export function instantiate({ wasm }: WasmBackend): KernelModule {
     write: (at, value) => view(at).setFloat32(0, value, true),
     read: (at) => view(at).getFloat32(0, true),
   };
+}
+
+function functionsIn(memory: WebAssembly.Memory): KernelModule["functions"] {
+  const module = new WebAssembly.Module(Uint8Array.fromBase64(KERNELS_WASM));
+  const { exports } = new WebAssembly.Instance(module, { env: { memory } });
+  return exports as unknown as KernelModule["functions"];
 }

@@ -15,6 +15,7 @@ export { dropout } from "./dropout";
 export { fingerprint } from "./fingerprint";
 export { gelu, geluGradient } from "./gelu";
 export { layerNorm, layerNormGradient } from "./layer_norm";
+export { multiplyAdd } from "./multiply_add";
 export { product, workBytes } from "./product";
 export { addRows, takeRows } from "./rows";
 export { sumRows, sumSquares } from "./sums";

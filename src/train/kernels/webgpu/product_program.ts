@@ -1,7 +1,8 @@
 import type { Program } from "./program.ts";
 
-/** Columns of the tile of C that an invocation computes, in fours and in all. */
+/** Columns of a tile, in fours. */
 const TILE_FOURS = 2;
+/** Columns of the tile of C that an invocation computes. */
 export const TILE_COLUMNS = 4 * TILE_FOURS;
 
 /** What a product is compiled for. */

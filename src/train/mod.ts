@@ -25,6 +25,7 @@ export { dropout } from "./kernels/dropout.ts";
 export { embedding } from "./kernels/embedding.ts";
 export { gelu } from "./kernels/gelu.ts";
 export { layerNorm } from "./kernels/layer_norm.ts";
+export { NonDeterministicOp } from "./kernels/ordered_ops.ts";
 export { dense, product, type Sides } from "./kernels/product.ts";
 export { type Forward, withGradient } from "./kernels/with_gradient.ts";
 export type { LeafPattern } from "./leaf_pattern.ts";

@@ -1,8 +1,8 @@
 import type { Program } from "./program.ts";
 
-/** Fours of columns of the tile of C that an invocation computes. */
+/** Columns of a tile, in fours. */
 const TILE_FOURS = 2;
-/** Columns of that tile. */
+/** Columns of the tile of C that an invocation computes. */
 export const TILE_COLUMNS = 4 * TILE_FOURS;
 
 /** What a product is compiled for. */

@@ -3,6 +3,7 @@ import * as t from "io-ts";
 import type { DataCursor } from "../core/data_cursor.ts";
 import { type Digest, isDigest } from "../core/digest.ts";
 import { decodeNumber } from "./float_codec.ts";
+import { quoted } from "./quoted.ts";
 
 /** A number that may be NaN, infinite or -0, as `encodeNumber` writes it. */
 export const float: t.Decoder<unknown, number> = decoder("number", decodeNumber);
@@ -73,6 +74,27 @@ export function object<P extends Record<string, t.Decoder<unknown, unknown>>>(
       return unknown === undefined
         ? decoded
         : t.failure(value, context, `expected no other member than ${names}, found "${unknown}"`);
+    },
+    (value) => value,
+  );
+}
+
+/** An object whose members' names are as `expected` says: io-ts would leave out the others. */
+export function named<A>(
+  expected: string,
+  isName: (name: string) => boolean,
+  member: t.Decoder<unknown, A>,
+): t.Decoder<unknown, Readonly<Record<string, A>>> {
+  const inner = t.record(t.string, member as t.Type<A>);
+  return new t.Type<Readonly<Record<string, A>>, Readonly<Record<string, A>>, unknown>(
+    inner.name,
+    inner.is,
+    (value, context) => {
+      const decoded = inner.validate(value, context);
+      if (E.isLeft(decoded)) return decoded;
+      const other = Object.keys(decoded.right).find((name) => !isName(name));
+      if (other === undefined) return decoded;
+      return t.failure(value, context, `expected ${expected}, found ${quoted(other)}`);
     },
     (value) => value,
   );

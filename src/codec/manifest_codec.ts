@@ -1,19 +1,26 @@
 import * as E from "fp-ts/Either.js";
 import * as t from "io-ts";
 import type { Json } from "../core/json.ts";
-import { type FileRef, SNAPSHOT_FORMAT, type SnapshotManifest } from "../core/snapshot.ts";
+import {
+  type FileRef,
+  isGroupName,
+  SNAPSHOT_FORMAT,
+  type SnapshotManifest,
+} from "../core/snapshot.ts";
 import { canonicalJson, isCanonicalJson, parseJson } from "./canonical_json.ts";
-import { count, dataCursor, decode, decoder, digest, object } from "./decoders.ts";
+import { count, dataCursor, decode, decoder, digest, named, object } from "./decoders.ts";
 import type { LineError } from "./envelope_codec.ts";
 
 const fileRef: t.Decoder<unknown, FileRef> = object({ digest, bytes: count });
+
+const groupFiles = named('a group such as "model"', isGroupName, fileRef);
 
 const members = {
   task: t.string,
   step: count,
   cursor: dataCursor,
   state: digest,
-  files: t.record(t.string, fileRef as t.Type<FileRef>),
+  files: groupFiles,
   leaves: t.record(t.string, digest as t.Type<string>),
 };
 

@@ -3,6 +3,7 @@ import type { Digest } from "../core/digest.ts";
 import { bytesOf, type HostTensor } from "../core/host_tensor.ts";
 import {
   type FileRef,
+  isGroupName,
   type Snapshot,
   SNAPSHOT_FORMAT,
   type SnapshotId,
@@ -29,7 +30,6 @@ export interface PackedSnapshot {
   readonly files: ReadonlyMap<string, Uint8Array>;
 }
 
-const GROUP = /^[a-z][a-z0-9_]*$/;
 const METADATA = { format: "pt" };
 
 /**
@@ -39,7 +39,7 @@ const METADATA = { format: "pt" };
  */
 export function requireGroups(groups: Snapshot["groups"]): void {
   for (const group of Object.keys(groups)) {
-    if (!GROUP.test(group)) {
+    if (!isGroupName(group)) {
       throw new TypeError(`Expected a group such as "model", found "${group}"`);
     }
   }

@@ -25,6 +25,11 @@ export interface Snapshot {
   readonly groups: Readonly<Record<string, TensorGroup>>;
 }
 
+/** Whether a group may have this name, which is also that of a file: small letters, digits and `_`. */
+export function isGroupName(text: string): boolean {
+  return /^[a-z][a-z0-9_]*$/.test(text);
+}
+
 /** Name of a snapshot: the digest of its manifest. */
 export type SnapshotId = Digest;
 

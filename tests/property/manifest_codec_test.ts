@@ -28,7 +28,15 @@ const text = fc.oneof(
 // (https://github.com/nodejs/node/issues/63785).
 const name = text.filter((name) => !/^__proto__$|["\\]|\p{Cc}/u.test(name));
 
-function record<A>(value: fc.Arbitrary<A>): fc.Arbitrary<Record<string, A>> {
+const group = fc.oneof(
+  fc.constantFrom("model", "optimizer", "constructor"),
+  fc.stringMatching(/^[a-z][a-z0-9_]{0,8}$/),
+);
+
+function record<A>(
+  name: fc.Arbitrary<string>,
+  value: fc.Arbitrary<A>,
+): fc.Arbitrary<Record<string, A>> {
   return fc.dictionary(name, value, { maxKeys: 4, noNullPrototype: true });
 }
 
@@ -37,8 +45,8 @@ const members = {
   step: count,
   cursor: fc.record({ epoch: count, index: count }, { noNullPrototype: true }),
   state: digest,
-  files: record(fc.record({ digest, bytes: count }, { noNullPrototype: true })),
-  leaves: record(digest),
+  files: record(group, fc.record({ digest, bytes: count }, { noNullPrototype: true })),
+  leaves: record(name, digest),
 };
 
 const manifest: fc.Arbitrary<SnapshotManifest> = fc.oneof(
@@ -72,6 +80,15 @@ Deno.test("encodeManifest() writes equal bytes for equal manifests, whatever ord
       encodeManifest(manifest),
     );
   }));
+});
+
+Deno.test("decodeManifest() refuses a group that no writer could store, and names it", () => {
+  for (const name of ["a/b", "..", "", "Model", "1", "a.b", "/etc/passwd", "model\u0000"]) {
+    const forged = { ...example, files: { [name]: example.files["model"]! } };
+    const refused = decodeManifest(encodeManifest(forged));
+    assert.ok(E.isLeft(refused) && refused.left.type === "Damaged", name);
+    assert.match(refused.left.reason, /^expected a group such as "model", found "/, name);
+  }
 });
 
 Deno.test("encodeManifest() writes the canonical JSON that docs/format.md describes", () => {

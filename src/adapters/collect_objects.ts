@@ -56,6 +56,7 @@ async function addWithBases(
     needed.add(next);
     const found = await readHeader(root, next);
     if (found.type === "Damaged") return fail({ ...found, type: "SnapshotDamaged", id });
+    if (found.type === "Newer") return fail({ ...found, type: "NewerSnapshot", id });
     next = found.type === "Header" ? found.header.base : undefined;
   }
 }

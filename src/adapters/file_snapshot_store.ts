@@ -110,6 +110,7 @@ async function get(root: string, id: SnapshotId): Promise<Snapshot> {
     const found = await readObject(root, digest, bytes);
     if (found.type === "Missing") return fail({ ...found, type: "SnapshotMissing", id });
     if (found.type === "Damaged") return fail({ ...found, type: "SnapshotDamaged", id });
+    if (found.type === "Newer") return fail({ ...found, type: "NewerSnapshot", id });
     objects.set(digest, found.bytes);
   }
   const files = Object.entries(manifest.files)

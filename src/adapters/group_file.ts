@@ -5,7 +5,14 @@ import { deltaBase, writeCompressed } from "./compressed_file.ts";
 import type { Compression } from "./compression.ts";
 import { confirmName, writeAll } from "./durable_file.ts";
 import { blocksOf, digestBlocks } from "./file_blocks.ts";
-import { compressedName, objectName, readObject } from "./object_file.ts";
+import {
+  compressedName,
+  type FoundHeader,
+  type FoundObject,
+  objectName,
+  readHeader,
+  readObject,
+} from "./object_file.ts";
 import { type TemporaryFile, temporaryFile } from "./temporary_file.ts";
 import { digestTensor } from "./tensor_digest.ts";
 
@@ -111,11 +118,25 @@ async function publish(
   await removeIfThere(`${root}/${compress === "none" ? compressed : plain}`);
 }
 
-/** Whether the store has the object, readable, and for good. */
+/** Whether the store has the object, readable, and for good; one of a newer format is not replaced. */
 async function isStored(root: string, { digest, bytes }: FileRef): Promise<boolean> {
-  if ((await readObject(root, digest, bytes)).type !== "Object") return false;
+  const found = await readObject(root, digest, bytes);
+  if (found.type !== "Object") {
+    refuseNewer(found);
+    refuseNewer(await readHeader(root, digest)); // beside a plain one that is damaged
+    return false;
+  }
   await confirmName(`${root}/${objectName(digest)}`);
   return true;
+}
+
+function refuseNewer(object: FoundObject | FoundHeader): void {
+  if (object.type !== "Newer") return;
+  const { place, found, known } = object;
+  throw new Deno.errors.NotSupported(
+    `${place} was written by a newer foldlog: compressed format ${found}, this one knows up to ` +
+      `${known}; update foldlog to read it`,
+  );
 }
 
 /** Digests the file and its tensors on two threads. */

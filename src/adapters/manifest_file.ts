@@ -30,10 +30,10 @@ export async function manifestIfThere(
   const manifest = decodeManifest(found.bytes);
   if (E.isRight(manifest)) return manifest.right;
   const error = manifest.left;
-  if (error.type === "NewerFormat") {
-    return fail({ type: "NewerSnapshot", id, found: error.found, known: error.known });
-  }
   const place = `${root}/${objectName(id)}`;
+  if (error.type === "NewerFormat") {
+    return fail({ type: "NewerSnapshot", id, place, found: error.found, known: error.known });
+  }
   return fail({ type: "SnapshotDamaged", id, place, reason: error.reason });
 }
 

@@ -12,6 +12,17 @@ import { readRegular, readStart, type SizeRange } from "./regular_file.ts";
 
 /** An object as it was found: its own bytes, checked against its digest, or why there are none. */
 export type FoundObject =
+  | FoundPlain
+  | {
+    /** Compressed in a format that a newer foldlog writes: it is no damage, and not to be mended. */
+    readonly type: "Newer";
+    readonly place: string;
+    readonly found: number;
+    readonly known: number;
+  };
+
+/** An object that is never compressed, as it was found. */
+export type FoundPlain =
   | { readonly type: "Object"; readonly bytes: Uint8Array<ArrayBuffer> }
   | { readonly type: "Missing"; readonly place: string }
   | { readonly type: "Damaged"; readonly place: string; readonly reason: string };
@@ -54,7 +65,7 @@ export async function readPlain(
   root: string,
   digest: Digest,
   size: SizeRange,
-): Promise<FoundObject> {
+): Promise<FoundPlain> {
   const place = `${root}/${objectName(digest)}`;
   const hash = createHash("sha256");
   const content = await readRegular(place, size, (chunk) => hash.update(chunk));
@@ -70,7 +81,12 @@ export async function readHeader(root: string, digest: Digest): Promise<FoundHea
   if (start.type === "NoFile") return { type: "Missing", place };
   if (start.type === "Misfit") return { type: "Damaged", place, reason: start.reason };
   const header = decodeCompressedHeader(start.bytes);
-  if (E.isLeft(header)) return { type: "Damaged", place, reason: header.left };
+  if (E.isLeft(header)) {
+    const error = header.left;
+    return error.type === "Damaged"
+      ? { ...error, place }
+      : { type: "Newer", place, found: error.found, known: error.known };
+  }
   return { type: "Header", place, header: header.right };
 }
 
@@ -89,7 +105,7 @@ async function readEither(
   if (plain.type !== "Missing") return plain;
   const found = await readHeader(root, digest);
   if (found.type === "Missing") return plain;
-  if (found.type === "Damaged") return found;
+  if (found.type !== "Header") return found;
   const { place, header } = found;
   const damaged = (reason: string): FoundObject => ({ type: "Damaged", place, reason });
   if (header.plainBytes !== bytes) {
@@ -114,7 +130,7 @@ function checked(
   expected: Digest,
   actual: Digest,
   bytes: Uint8Array<ArrayBuffer>,
-): FoundObject {
+): FoundPlain {
   if (actual === expected) return { type: "Object", bytes };
   return { type: "Damaged", place, reason: `its digest is ${actual.slice(0, 12)}` };
 }

@@ -101,8 +101,10 @@ export function describeSnapshotError(error: SnapshotError): string {
     case "SnapshotDamaged":
       return `Snapshot ${short(error.id)} is damaged (${error.place}): ${error.reason}`;
     case "NewerSnapshot":
-      return `Snapshot ${short(error.id)} was written by a newer foldlog: format ${error.found}, ` +
-        `this one knows up to ${error.known}. Update foldlog to read it.`;
+      return `Snapshot ${
+        short(error.id)
+      } was written by a newer foldlog (${error.place}): format ` +
+        `${error.found}, this one knows up to ${error.known}. Update foldlog to read it.`;
     case "SnapshotsUnavailable":
       return `Cannot ${error.action} at ${error.place}: ${error.reason}. ` +
         "Check the path, its permissions and the free space.";

@@ -1,6 +1,7 @@
 import * as E from "fp-ts/Either.js";
 import type { Digest } from "../core/digest.ts";
 import { sha256 } from "./digest.ts";
+import type { LineError } from "./envelope_codec.ts";
 
 /** What the header of a compressed object says: docs/format.md, "Compressed objects". */
 export interface CompressedHeader {
@@ -43,32 +44,35 @@ export function encodeCompressedHeader(header: CompressedHeader): Uint8Array<Arr
 }
 
 /** Reads a header, or says why it is none. Never throws. */
-export function decodeCompressedHeader(bytes: Uint8Array): E.Either<string, CompressedHeader> {
+export function decodeCompressedHeader(bytes: Uint8Array): E.Either<LineError, CompressedHeader> {
   if (bytes.length < COMPRESSED_HEADER_BYTES) {
-    return E.left(`expected a header of ${COMPRESSED_HEADER_BYTES} bytes, found ${bytes.length}`);
+    return damaged(`expected a header of ${COMPRESSED_HEADER_BYTES} bytes, found ${bytes.length}`);
   }
   if (!MAGIC.every((byte, at) => byte === bytes[at])) {
-    return E.left("expected a compressed object, found another file");
+    return damaged("expected a compressed object, found another file");
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, COMPRESSED_HEADER_BYTES);
   if (sha256(bytes.subarray(0, CHECKED_BYTES)) !== digestAt(bytes, CHECKED_BYTES)) {
-    return E.left("the digest of its header is another");
+    return damaged("the digest of its header is another");
   }
   const format = view.getUint32(8, true);
-  if (format !== FORMAT) {
-    return E.left(`it is compressed in format ${format}, this foldlog knows ${FORMAT}`);
-  }
+  if (format > FORMAT) return E.left({ type: "NewerFormat", found: format, known: FORMAT });
+  if (format !== FORMAT) return damaged(`expected format ${FORMAT}, found ${format}`);
   const chain = view.getUint32(12, true);
   const base = digestAt(bytes, 24);
   if (chain > MAX_CHAIN || (chain === 0) !== (base === NO_BASE)) {
-    return E.left(`expected a chain of 0, or of 1 to ${MAX_CHAIN} with a base, found ${chain}`);
+    return damaged(`expected a chain of 0, or of 1 to ${MAX_CHAIN} with a base, found ${chain}`);
   }
   const plainBytes = Number(view.getBigUint64(16, true));
   if (!Number.isSafeInteger(plainBytes)) {
-    return E.left(`expected at most 2^53 - 1 plain bytes, found ${plainBytes}`);
+    return damaged(`expected at most 2^53 - 1 plain bytes, found ${plainBytes}`);
   }
   const rest = { chain, plainBytes, blocks: digestAt(bytes, 56) };
   return E.right(base === NO_BASE ? rest : { ...rest, base });
+}
+
+function damaged(reason: string): E.Either<LineError, never> {
+  return E.left({ type: "Damaged", reason });
 }
 
 function digestAt(bytes: Uint8Array, at: number): Digest {

@@ -69,6 +69,8 @@ export type SnapshotError =
   | {
     readonly type: "NewerSnapshot";
     readonly id: SnapshotId;
+    /** The manifest, or the file of it that is of a newer format. */
+    readonly place: string;
     readonly found: number;
     readonly known: number;
   }

@@ -89,9 +89,10 @@ Deno.test("collect() removes nothing where a live manifest is of a newer format"
   const bytes = new TextEncoder().encode('{"format":3}');
   const id = sha256(bytes);
   await Deno.mkdir(`${files.root}/objects/${id.slice(0, 2)}`, { recursive: true });
-  await Deno.writeFile(`${files.root}/objects/${id.slice(0, 2)}/${id}`, bytes);
+  const place = `${files.root}/objects/${id.slice(0, 2)}/${id}`;
+  await Deno.writeFile(place, bytes);
   const error = await left(files.store.collect(naming(id)));
-  assert.deepEqual(error, { type: "NewerSnapshot", id, found: 3, known: 2 });
+  assert.deepEqual(error, { type: "NewerSnapshot", id, place, found: 3, known: 2 });
   assert.equal(files.objects().size, 3);
 });
 

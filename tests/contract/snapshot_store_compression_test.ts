@@ -1,8 +1,10 @@
 import assert from "node:assert/strict";
 import { zstdDecompressSync } from "node:zlib";
 import * as E from "fp-ts/Either.js";
+import * as TE from "fp-ts/TaskEither.js";
 import type { Compression } from "../../src/adapters/compression.ts";
 import { fileSnapshotStore } from "../../src/adapters/file_snapshot_store.ts";
+import { describeSnapshotError } from "../../src/app/describe_error.ts";
 import {
   COMPRESSED_HEADER_BYTES,
   type CompressedHeader,
@@ -209,6 +211,28 @@ Deno.test("nothing is kept as a difference from what is missing, damaged, or dep
   assertSame(await right(files.store.get(third.id)), drifting(3, 5000));
 });
 
+Deno.test("an object of a newer compressed format stops whoever reads, stores or collects it", async () => {
+  await using files = await makeStore("zstd");
+  const { id, manifest } = await keep(files.store, "a", drifting(1, 5000));
+  const { digest } = manifest.files["model"]!;
+  const { path } = files.objects().get(`${digest}.zst`)!;
+  const newer = await Deno.readFile(path);
+  newer[8] = 2;
+  newer.set(Uint8Array.fromHex(sha256(newer.subarray(0, 88))), 88);
+  await overwrite(path, newer);
+  const expected = { type: "NewerSnapshot", id, place: path, found: 2, known: 1 };
+  assert.deepEqual(await left(files.store.get(id)), expected);
+  const collected = await left(files.store.collect(() => TE.right(new Set([id]))));
+  assert.deepEqual(collected, expected);
+  for (const compress of ["zstd", "none"] as const) {
+    const store = fileSnapshotStore(files.root, { compress });
+    const refused = await left(store.put("a", drifting(1, 5000)));
+    assert.match(describeSnapshotError(refused), /newer foldlog: compressed format 2.*update/);
+    await Deno.writeTextFile(path.slice(0, -".zst".length), "a damaged plain one");
+  }
+  assert.deepEqual(await Deno.readFile(path), newer);
+});
+
 /** A snapshot, of more than a block unless told otherwise, of which a little changes from step to step. */
 function drifting(step: number, length = 300_001): Snapshot {
   const w = Float32Array.from({ length }, (_, at) => Math.fround(Math.sin(at * at)) / 8);
@@ -219,7 +243,7 @@ function drifting(step: number, length = 300_001): Snapshot {
 function headerOf(files: FileFixture, digest: Digest): CompressedHeader {
   const bytes = Deno.readFileSync(files.objects().get(`${digest}.zst`)!.path);
   const header = decodeCompressedHeader(bytes);
-  if (E.isLeft(header)) throw new Error(header.left);
+  if (E.isLeft(header)) throw new Error(JSON.stringify(header.left));
   return header.right;
 }
 

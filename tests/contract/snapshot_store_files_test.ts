@@ -268,8 +268,9 @@ Deno.test("fileSnapshotStore() says that a snapshot is of a newer format", async
   const bytes = new TextEncoder().encode(JSON.stringify({ format: 3, whatever: true }));
   const id = sha256(bytes);
   await Deno.mkdir(`${files.root}/objects/${id.slice(0, 2)}`, { recursive: true });
-  await Deno.writeFile(`${files.root}/objects/${id.slice(0, 2)}/${id}`, bytes);
-  const expected = { type: "NewerSnapshot", id, found: 3, known: SNAPSHOT_FORMAT };
+  const place = `${files.root}/objects/${id.slice(0, 2)}/${id}`;
+  await Deno.writeFile(place, bytes);
+  const expected = { type: "NewerSnapshot", id, place, found: 3, known: SNAPSHOT_FORMAT };
   assert.deepEqual(await left(files.store.get(id)), expected);
   assert.deepEqual(await left(files.store.manifest(id)), expected);
 });

@@ -236,15 +236,15 @@ Deno.test("a header that contradicts itself is refused, though its digest fits",
     ] as const
   ) {
     const found = decodeCompressedHeader(encodeCompressedHeader(header));
-    assert.ok(E.isLeft(found));
-    assert.match(found.left, message);
+    assert.ok(E.isLeft(found) && found.left.type === "Damaged");
+    assert.match(found.left.reason, message);
   }
   const bytes = encodeCompressedHeader({ chain: 0, plainBytes: 1, blocks });
   bytes[8] = 2;
   bytes.set(Uint8Array.fromHex(sha256(bytes.subarray(0, 88))), 88);
   assert.deepEqual(
     decodeCompressedHeader(bytes),
-    E.left("it is compressed in format 2, this foldlog knows 1"),
+    E.left({ type: "NewerFormat", found: 2, known: 1 }),
   );
 });
 

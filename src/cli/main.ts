@@ -2,7 +2,7 @@
  * The command: `deno task foldlog <verb>`.
  *
  * Exits 0 when it did what was asked, 1 when the answer is no, 2 when it could not be tried, and 130
- * when a signal paused a training.
+ * when a signal paused a training or a question was broken off.
  *
  * @module
  */

@@ -17,6 +17,7 @@ import {
   runsDirectory,
 } from "./context.ts";
 import { settingsOfArguments } from "./settings_of_arguments.ts";
+import { INTERRUPTED } from "./stop_signals.ts";
 import { storeOf } from "./store_of.ts";
 import { table } from "./table.ts";
 
@@ -28,7 +29,7 @@ export async function run(args: ArgumentsOf<"train">): Promise<number> {
   const store = storeOf(args);
   const say = args.json ? console.error : console.log;
   const choice = await choose(args, store, wanted, say);
-  if (choice === undefined) return 0;
+  if (choice === undefined) return INTERRUPTED;
   const { id, state } = choice;
   const recipe = state === undefined ? named : recipeOf(recipes, id, state);
   if (args.recipe !== undefined && recipe !== named) {
@@ -50,7 +51,7 @@ interface Choice {
   readonly state: RunState | undefined;
 }
 
-/** Whether to continue the run that is there, or to start one; undefined to do neither. */
+/** Whether to continue the run that is there, or to start one; undefined where the person broke off. */
 async function choose(
   args: ArgumentsOf<"train">,
   store: Store,
@@ -66,7 +67,8 @@ async function choose(
   }
   if (args.resume === "never") return beside(runs, wanted, say);
   const { state } = await orExit(readHead(store, wanted));
-  const asks = args.resume === undefined && Deno.stdin.isTerminal() && !args.json;
+  const asks = args.resume === undefined && !args.json &&
+    Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
   if (!asks || state.status === "completed") return { id: wanted, state };
   const { askWhatToDo } = await import("./ask.ts");
   switch (await askWhatToDo(wanted, state)) {

@@ -421,13 +421,25 @@ terminalTest("on a terminal train asks, and delete moves the run to the archive"
   assert.deepEqual(trainingOf(place.root, "half"), trainingOf(template, "done").slice(0, 2));
 });
 
-terminalTest("on a terminal train asks, and Ctrl+C leaves everything as it is", async () => {
+for (const [name, key] of [["Ctrl+C", "\x03"], ["Esc", "\x1b"]] as const) {
+  terminalTest(`on a terminal train asks, and ${name} leaves everything as it is`, async () => {
+    await using place = makePlace(["half"]);
+    const before = readLog(place.root, "half");
+    const { code, stdout } = await asked(place.root, key);
+    assert.equal(code, 130, stdout);
+    assert.equal(readLog(place.root, "half"), before);
+    assert.deepEqual(namesIn(place.root), ["half", "objects"]);
+  });
+}
+
+terminalTest("on a terminal nothing is asked where the output goes elsewhere", async () => {
   await using place = makePlace(["half"]);
-  const before = readLog(place.root, "half");
-  const { code, stdout } = await asked(place.root, "\x03");
-  assert.ok(code === 0 || code === 130, `${code}: ${stdout}`);
-  assert.equal(readLog(place.root, "half"), before);
-  assert.deepEqual(namesIn(place.root), ["half", "objects"]);
+  const outputTo = `${place.parent}/out.log`;
+  const args = ["train", "--run", "half", "--runs", place.root, ...SMALL, "--until", "6"];
+  const { code, stdout } = await runCliOnTerminal(args, { outputTo, timeout: 30_000 });
+  assert.equal(code, 0, stdout);
+  assert.doesNotMatch(Deno.readTextFileSync(outputTo), /Continue it\?/);
+  assert.match(Deno.readTextFileSync(outputTo), /paused at step 6/);
 });
 
 terminalTest(

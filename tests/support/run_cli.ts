@@ -65,6 +65,8 @@ export interface Answer {
 /** What a command on a terminal is told, in order. */
 export interface TerminalOptions extends Omit<CliOptions, "kills"> {
   readonly answers?: readonly Answer[];
+  /** A file for its standard output in place of the terminal. */
+  readonly outputTo?: string;
 }
 
 /** Runs `foldlog ARGS` on a terminal of its own: all it prints is in `stdout`, without control codes. */
@@ -72,7 +74,8 @@ export async function runCliOnTerminal(
   args: readonly string[],
   options: TerminalOptions = {},
 ): Promise<CliResult> {
-  const command = [...commandLine(), ...args].map(quoted).join(" ");
+  const to = options.outputTo === undefined ? "" : ` >${quoted(options.outputTo)}`;
+  const command = [...commandLine(), ...args].map(quoted).join(" ") + to;
   const child = new Deno.Command("script", {
     args: ["-qec", `stty cols 120 rows 40; exec ${command}`, "/dev/null"],
     cwd: options.cwd ?? repository,

@@ -2,8 +2,10 @@ import { sha256 } from "../codec/digest.ts";
 import type { Digest } from "../core/digest.ts";
 import type { RunId } from "../core/run_id.ts";
 import type { SnapshotId, SnapshotManifest } from "../core/snapshot.ts";
+import type { ShownSnapshot } from "../ports/snapshot_store.ts";
 import { entriesIn } from "./directory_entries.ts";
 import { makeDirectory } from "./durable_file.ts";
+import { MANIFEST_SIZE } from "./manifest_file.ts";
 import { refuseLinks } from "./no_links.ts";
 import { objectName } from "./object_file.ts";
 import { readRegular } from "./regular_file.ts";
@@ -48,6 +50,23 @@ export async function hideCheckpoint(root: string, run: RunId, step: number): Pr
   );
   for (const { name } of ours) await Deno.remove(`${root}/${place}/${name}`);
   if (entries.length > 0 && ours.length === entries.length) await Deno.remove(`${root}/${place}`);
+}
+
+/** The checkpoints that the view of a run shows, by step. One without a manifest shows none. */
+export async function shownCheckpoints(
+  root: string,
+  run: RunId,
+): Promise<readonly ShownSnapshot[]> {
+  const shown: ShownSnapshot[] = [];
+  for (const { name, isDirectory } of await entriesIn(`${root}/${run}/checkpoints`)) {
+    const [, step] = /^step-([0-9]{6,15})$/.exec(name) ?? [];
+    if (!isDirectory || step === undefined) continue;
+    const place = `${run}/checkpoints/${name}`;
+    const manifest = await readRegular(`${root}/${place}/manifest.json`, MANIFEST_SIZE);
+    if (manifest.type !== "Content") continue;
+    shown.push({ step: Number(step), snapshot: sha256(manifest.bytes), place });
+  }
+  return shown.sort((a, b) => a.step - b.step);
 }
 
 /** Where the view of a checkpoint has other bytes than the objects that it shows. */

@@ -6,7 +6,7 @@ import { parseRunId, type RunId } from "../core/run_id.ts";
 import type { Snapshot, SnapshotId, SnapshotManifest } from "../core/snapshot.ts";
 import { attempt, fail } from "../ports/attempt.ts";
 import type { SnapshotError, SnapshotStore, StoredSnapshot } from "../ports/snapshot_store.ts";
-import { flawsOfView, hideCheckpoint } from "./checkpoint_view.ts";
+import { flawsOfView, hideCheckpoint, shownCheckpoints } from "./checkpoint_view.ts";
 import { collectObjects } from "./collect_objects.ts";
 import type { Compression } from "./compression.ts";
 import { manifestsIn, readManifest } from "./manifest_file.ts";
@@ -64,6 +64,11 @@ export function fileSnapshotStore(
           }
         }
         return flaws;
+      }),
+    shown: (run) =>
+      guardedStore("list the view of the snapshots", root, async () => {
+        requireRunId(run);
+        return await shownCheckpoints(root, run);
       }),
     hide: (run, step) =>
       guardedStore("hide the snapshot", root, async () => {

@@ -11,7 +11,7 @@ import { readRegular, readStart, type SizeRange } from "./regular_file.ts";
 const OPENING_BRACE = 0x7b;
 
 /** A manifest has half a million tensors at most, and is read as a whole. */
-const MANIFEST_SIZE: SizeRange = { least: 0, most: 64 * 2 ** 20 };
+export const MANIFEST_SIZE: SizeRange = { least: 0, most: 64 * 2 ** 20 };
 
 /** Reads a manifest and checks it against its digest; fails with a SnapshotError. */
 export async function readManifest(root: string, id: SnapshotId): Promise<SnapshotManifest> {

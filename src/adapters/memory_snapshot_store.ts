@@ -33,6 +33,7 @@ export function memorySnapshotStore(): SnapshotStore {
     manifest: (id) => attempt(() => Promise.resolve(find(id).manifest)),
     list: () => attempt(() => Promise.resolve([...stored.keys()].sort())),
     checkView: () => attempt(() => Promise.resolve([])),
+    shown: () => attempt(() => Promise.resolve([])),
     hide: () => attempt(() => Promise.resolve()), // there is no view
     collect: (live, { dryRun = false } = {}) =>
       attempt(async (get) => {

@@ -54,11 +54,13 @@ async function wholeOf(run: RunId, directory: string, tail: LogTail): Promise<Re
   return { ...tail, base: initialState, first: tail.events[0] };
 }
 
+const BEGIN_ANEW = "move the run's directory out of the store to begin anew";
+
 function failGone(run: RunId): never {
   const place = placeInWords(segmentName(0), 0);
-  const reason = `expected the events that ${STATE_CACHE} and checkpoints/ tell of, found none; ` +
-    "to begin anew, move the run's directory away";
-  return fail({ type: "LogDamaged", run, position: 0, place, reason });
+  const reason = `expected the events that ${STATE_CACHE} and checkpoints/ tell of, found none`;
+  const withoutBackup = BEGIN_ANEW;
+  return fail({ type: "LogDamaged", run, position: 0, place, reason, withoutBackup });
 }
 
 /** What the port tells of it. */
@@ -120,7 +122,11 @@ function requireLength(run: RunId, { last, segment }: LogTail, { state }: StateC
   const position = positionAfter(last);
   if (position >= state.version) return;
   const place = placeInWords(segment ?? segmentName(0), position);
-  const reason = `expected the ${state.version} events that ${STATE_CACHE} tells of, found ` +
-    `${position}; to go on from what is left, delete ${STATE_CACHE}`;
-  fail({ type: "LogDamaged", run, position, place, reason });
+  const reason =
+    `expected the ${state.version} events that ${STATE_CACHE} tells of, found ${position}`;
+  const withoutBackup = position === 0
+    ? BEGIN_ANEW
+    : `delete ${STATE_CACHE} to go on from the ${position} events that are left: ` +
+      "what they lead to is computed again";
+  fail({ type: "LogDamaged", run, position, place, reason, withoutBackup });
 }

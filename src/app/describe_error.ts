@@ -60,7 +60,9 @@ export function describeError(error: RunError): string {
         "Use the code that the run was started with, or start another run with --run NAME.";
     case "SnapshotsUnknown":
       return `Nothing was removed, since nobody knows which snapshots are still needed: ` +
-        describeLogError(error.because);
+        describeError(error.because);
+    case "FilesUnknown":
+      return describeFilesUnknown(error);
     case "StepPassed":
       return `Run "${error.run}" is at step ${error.step} already, beyond --until ${error.until}. ` +
         "Ask for a later step.";
@@ -70,6 +72,21 @@ export function describeError(error: RunError): string {
     default:
       return error satisfies never;
   }
+}
+
+function describeFilesUnknown(
+  { run, step, because }: Extract<RunError, { type: "FilesUnknown" }>,
+): string {
+  const whose = run === undefined ? "an archived run" : `run "${run}"`;
+  const found =
+    `Nothing was removed, since nobody knows which files the snapshot of step ${step} of ` +
+    `${whose} needs. ${describeSnapshotError(because)}`;
+  if (because.type === "NewerSnapshot") return found;
+  if (run === undefined) {
+    return `${found}. Move the archived run back into the store to repair it, or away from it.`;
+  }
+  return `${found}. \`foldlog verify ${run} --repair\` makes it anew, and a \`foldlog prune ${run}\` ` +
+    "whose rules do not keep it lets it go.";
 }
 
 /** A LogError for people. */
@@ -83,7 +100,8 @@ export function describeLogError(error: LogError): string {
         "Wait for it or stop it, or start another run with --run NAME.";
     case "LogDamaged":
       return `The log of run "${error.run}" is damaged at position ${error.position} ` +
-        `(${error.place}): ${error.reason}. Restore the file from a backup; nothing was changed.`;
+        `(${error.place}): ${error.reason}. Restore the file from a backup; nothing was changed.` +
+        (error.withoutBackup === undefined ? "" : ` Without a backup, ${error.withoutBackup}.`);
     case "NewerLog":
       return `Run "${error.run}" was written by a newer foldlog (${error.place}): format ` +
         `${error.found}, this one knows up to ${error.known}. Update foldlog to read it.`;

@@ -44,9 +44,17 @@ export type RunError =
   }
   | { readonly type: "StateDiffers"; readonly step: number; readonly reason: string }
   | {
-    /** A log that cannot be read: what it needs must not be collected. */
+    /** A log or a view that cannot be read: what it needs must not be collected. */
     readonly type: "SnapshotsUnknown";
-    readonly because: LogError;
+    readonly because: LogError | SnapshotError;
+  }
+  | {
+    /** A snapshot that is needed and cannot be read: what belongs to it must not be collected. */
+    readonly type: "FilesUnknown";
+    /** Absent where it is a snapshot of an archived run. */
+    readonly run?: RunId;
+    readonly step: number;
+    readonly because: Extract<SnapshotError, { type: "SnapshotDamaged" | "NewerSnapshot" }>;
   }
   | {
     readonly type: "StepPassed";

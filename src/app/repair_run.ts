@@ -14,6 +14,7 @@ import type { RunError } from "./errors.ts";
 import { hidePruned } from "./hide_pruned.ts";
 import { readRun, type RecordedRun } from "./read_run.ts";
 import { recreateSnapshot } from "./recreate_snapshot.ts";
+import { unnamedViews } from "./unnamed_views.ts";
 import { type Problem, type VerifyReport, verifyRun } from "./verify_run.ts";
 
 /** What a repair did, and what a verification found afterwards. */
@@ -84,6 +85,9 @@ async function repair(
       else if (flaw.type === "SnapshotUnreadable") lost.push(ref);
     }
     await hidePruned(store, run, recorded.events.map(({ event }) => event), get);
+    for (const { step, head } of await get(unnamedViews(store, run))) {
+      if (step <= head) await get(store.snapshots.hide(run, step));
+    }
     return { lost, diverged: await recreate(store, recorded, lost, means) };
   } finally {
     await writer.close()();

@@ -35,6 +35,7 @@ export async function storeSnapshot(
 ): Promise<Snapshot["groups"] | undefined> {
   const { env, run, recorder } = loop;
   const { step } = snapshot;
+  await recorder.flush(); // a view never shows a step that the log may lose
   const stored = await env.store.snapshots.put(run, snapshot)();
   if (E.isLeft(stored)) {
     if (reason === "final") return fail(stored.left);

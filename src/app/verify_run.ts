@@ -14,6 +14,7 @@ import { checkSnapshot } from "./check_snapshot.ts";
 import { describeError } from "./describe_error.ts";
 import type { RunError } from "./errors.ts";
 import { readRun } from "./read_run.ts";
+import { type UnnamedView, unnamedViews } from "./unnamed_views.ts";
 
 /** What a verification found. */
 export interface VerifyReport {
@@ -40,6 +41,7 @@ export interface Problem {
     | "SnapshotUnreadable"
     | "SnapshotDiffers"
     | "DerivedDiffers"
+    | "ViewUnnamed"
     | "Diverged";
   /** The first step that is wrong, where one can be named. */
   readonly step?: number;
@@ -83,6 +85,9 @@ export function verifyRun(store: Store, run: RunId): TaskEither<RunError, Verify
       const message = `${found}. \`foldlog verify ${run} --repair\` makes it anew.`;
       problems.push({ type: "DerivedDiffers", message });
     }
+    for (const view of await get(unnamedViews(store, run))) {
+      problems.push({ type: "ViewUnnamed", step: view.step, message: describeUnnamed(run, view) });
+    }
     return {
       ok: problems.length === 0,
       run,
@@ -105,6 +110,17 @@ async function isKept(store: Store, run: RunId, { position }: SnapshotRef): Prom
 function historiesAt(events: readonly RunEvent[]): readonly Digest[] {
   let history = NO_HISTORY;
   return events.map((event) => history = historyDigest(history, event));
+}
+
+function describeUnnamed(run: RunId, { step, place, head }: UnnamedView): string {
+  if (step <= head) {
+    return `${place} shows a snapshot of step ${step}, which the log has passed without naming one: ` +
+      "a process was killed while it stored it. " +
+      `\`foldlog verify ${run} --repair\` takes it out of the view; the step can be recomputed.`;
+  }
+  return `${place} shows a snapshot of step ${step}, and the log ends at step ${head}: the log has ` +
+    "lost its end. Restore it from a backup; without one, continue the run, which computes the lost " +
+    "steps again. Until then nothing of the snapshot is freed.";
 }
 
 function damagedReport(

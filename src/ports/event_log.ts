@@ -103,6 +103,8 @@ export type LogError =
     /** File and line, or what the adapter has in their stead. */
     readonly place: string;
     readonly reason: string;
+    /** What a person can do who has no backup, where there is anything. */
+    readonly withoutBackup?: string;
   }
   | {
     readonly type: "NewerLog";

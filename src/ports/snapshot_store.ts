@@ -26,6 +26,8 @@ export interface SnapshotStore {
     run: RunId,
     snapshots: readonly { readonly step: number; readonly snapshot: SnapshotId }[],
   ) => TaskEither<SnapshotError, readonly string[]>;
+  /** The snapshots that the view of a run shows, whether or not its log names them. */
+  readonly shown: (run: RunId) => TaskEither<SnapshotError, readonly ShownSnapshot[]>;
   /** Takes the snapshot of a step out of the view of a run; what it consists of stays until `collect`. */
   readonly hide: (run: RunId, step: number) => TaskEither<SnapshotError, void>;
   /**
@@ -39,6 +41,14 @@ export interface SnapshotStore {
     live: () => TaskEither<Failure, ReadonlySet<SnapshotId>>,
     options?: { readonly dryRun?: boolean },
   ) => TaskEither<Failure | SnapshotError, Collected>;
+}
+
+/** A snapshot in the view of a run. */
+export interface ShownSnapshot {
+  readonly step: number;
+  readonly snapshot: SnapshotId;
+  /** Where it is shown, for people. */
+  readonly place: string;
 }
 
 /** What `collect` removed, or would remove. */

@@ -162,6 +162,62 @@ backendTest("cpu", "verify reports a log that ends before its state cache does",
 
 backendTest(
   "cpu",
+  "a log that lost its end, its state cache too, keeps what its view shows, and verify says so",
+  async (device) => {
+    await using place = await trained(device);
+    const { root, store } = place;
+    await cutAfter(root, '"step":4');
+    const { ok, problems } = await orThrow(verifyRun(store, "a"));
+    assert.deepEqual(
+      [ok, problems.map(({ type, step }) => [type, step])],
+      [false, [["ViewUnnamed", 6], ["ViewUnnamed", 9], ["ViewUnnamed", 12]]],
+    );
+    assert.match(problems[0]!.message, /the log ends at step 4: the log has lost its end.*backup/);
+    assert.equal((await orThrow(collectGarbage(store))).objects, 0);
+    assert.equal((await orThrow(pruneRun(store, "a", keepLast(1)))).collected.objects, 0);
+    assert.equal((await orThrow(store.snapshots.list())).length, 4);
+    await orThrow(trainRun({ store, device }, "a", goldenTask));
+    assert.deepEqual((await orThrow(verifyRun(store, "a"))).problems, []);
+  },
+);
+
+backendTest(
+  "cpu",
+  "a snapshot that was being stored when its process was killed is no problem, and is kept",
+  async (device) => {
+    await using place = await trained(device);
+    const { root, store } = place;
+    for (const later of ["9", "12"].map((step) => `step-${step.padStart(6, "0")}`)) {
+      await Deno.remove(`${root}/a/checkpoints/${later}`, { recursive: true });
+    }
+    await cutAfter(root, '"step":6');
+    assert.deepEqual((await orThrow(verifyRun(store, "a"))).problems, []);
+    assert.ok((await orThrow(collectGarbage(store))).objects > 0);
+    assert.equal((await orThrow(store.snapshots.list())).length, 2);
+  },
+);
+
+backendTest(
+  "cpu",
+  "a view that the log has passed without naming it is reported, kept, and hidden by repair",
+  async (device) => {
+    await using place = await trained(device);
+    const { store } = place;
+    const [one] = await orThrow(store.snapshots.list());
+    const odd = { ...await orThrow(store.snapshots.get(one!)), step: 7 };
+    (await orThrow(store.snapshots.put("a", odd))).release();
+    const { problems } = await orThrow(verifyRun(store, "a"));
+    assert.deepEqual(problems.map(({ type, step }) => [type, step]), [["ViewUnnamed", 7]]);
+    assert.equal((await orThrow(collectGarbage(store))).objects, 0);
+    const means = () => Promise.reject(new Error("nothing needs recomputing"));
+    assert.equal((await orThrow(repairRun(store, "a", means))).ok, true);
+    assert.equal((await orThrow(collectGarbage(store))).objects, 1);
+    assert.deepEqual(await orThrow(store.snapshots.shown("a")).then((all) => all.length), 4);
+  },
+);
+
+backendTest(
+  "cpu",
   "verify finds a changed bit in a view that is a copy, and repair mends it",
   async (device) => {
     await using place = await trained(device);
@@ -191,6 +247,13 @@ backendTest("cpu", "verify takes no snapshot for lost that is pruned meanwhile",
   };
   assert.deepEqual((await orThrow(verifyRun({ ...store, log }, "a"))).problems, []);
 });
+
+/** Takes the end from a log, after the first line that has `text` in it, and its state cache. */
+async function cutAfter(root: string, text: string): Promise<void> {
+  const log = await Deno.readTextFile(`${root}/${SEGMENT}`);
+  await Deno.truncate(`${root}/${SEGMENT}`, log.indexOf("\n", log.indexOf(text)) + 1);
+  await Deno.remove(`${root}/a/state.json`);
+}
 
 async function trained(
   device: Device,

@@ -63,6 +63,8 @@ export function describeError(error: RunError): string {
         describeError(error.because);
     case "FilesUnknown":
       return describeFilesUnknown(error);
+    case "PruneUnfinished":
+      return describePruneUnfinished(error);
     case "StepPassed":
       return `Run "${error.run}" is at step ${error.step} already, beyond --until ${error.until}. ` +
         "Ask for a later step.";
@@ -87,6 +89,21 @@ function describeFilesUnknown(
   }
   return `${found}. \`foldlog verify ${run} --repair\` makes it anew, and a \`foldlog prune ${run}\` ` +
     "whose rules do not keep it lets it go.";
+}
+
+function describePruneUnfinished(
+  { run, steps, because }: Extract<RunError, { type: "PruneUnfinished" }>,
+): string {
+  const reason = describeError(because);
+  if (steps.length === 0) {
+    return `Nothing of run "${run}" was pruned: its log could not be told. ${reason} ` +
+      "Where the disk is full, `foldlog gc` frees what no run needs and what crashes left, without " +
+      "writing anything; then prune again.";
+  }
+  return `The log of run "${run}" says that its snapshots of steps ${
+    steps.join(", ")
+  } are pruned; ` +
+    `what they take is not freed yet. ${reason} When that is mended, prune again: it finishes this.`;
 }
 
 /** A LogError for people. */

@@ -57,6 +57,14 @@ export type RunError =
     readonly because: Extract<SnapshotError, { type: "SnapshotDamaged" | "NewerSnapshot" }>;
   }
   | {
+    /** A prune that stopped on its way: the log says that these snapshots are pruned, no more is done. */
+    readonly type: "PruneUnfinished";
+    readonly run: RunId;
+    /** Empty where the log could not be told. */
+    readonly steps: readonly number[];
+    readonly because: RunError;
+  }
+  | {
     readonly type: "StepPassed";
     readonly run: RunId;
     readonly until: number;

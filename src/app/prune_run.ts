@@ -12,7 +12,7 @@ import type { LogWriter } from "../ports/event_log.ts";
 import type { Collected } from "../ports/snapshot_store.ts";
 import type { Store } from "../ports/store.ts";
 import { checkSnapshot } from "./check_snapshot.ts";
-import { collectGarbage, liveSnapshots } from "./collect_garbage.ts";
+import { collectGarbage } from "./collect_garbage.ts";
 import type { RunError } from "./errors.ts";
 import { hidePruned } from "./hide_pruned.ts";
 import { readHead, readRun, type RecordedRun } from "./read_run.ts";
@@ -38,8 +38,9 @@ export interface PrunedOrKept extends Verdict {
  * best. Any step of theirs can still be recomputed.
  *
  * The log says first which they are, then they go from the run's view, then their bytes from the store.
- * A crash in between leaves a run without fault; pruning again finishes what it left. With `dryRun`
- * nothing is changed. Fails with RunLocked while someone trains the run.
+ * A crash in between leaves a run without fault; pruning again finishes what it left. What cannot be
+ * collected is not begun; where the rest fails nevertheless, PruneUnfinished says what was done. With
+ * `dryRun` nothing is changed. Fails with RunLocked while someone trains the run.
  */
 export function pruneRun(
   store: Store,
@@ -50,17 +51,17 @@ export function pruneRun(
   const { dryRun = false } = options;
   return attempt<RunError, PruneReport>(async (get) => {
     await get(readHead(store, run)); // a run that is not there would be made
-    await get(liveSnapshots(store)); // what cannot be collected is not pruned
     const verdicts = dryRun
       ? await verdictsOn(store, await get(readRun(store, run)), policy, get)
-      : await withWriter(store, run, get, (writer) => prune(store, run, policy, writer, get));
+      : await withWriter(store, run, (writer) => prune(store, run, policy, writer, get));
     const snapshots = [];
     for (const verdict of verdicts) {
       const bytes = await snapshotBytes(store, verdict.snapshot.snapshot);
       snapshots.push({ ...verdict, bytes });
     }
-    const without = { run, snapshots: prunedOf(verdicts) };
-    const collected = await get(collectGarbage(store, dryRun ? { dryRun, without } : {}));
+    const collected = dryRun
+      ? await collectable(store, run, verdicts, get)
+      : await finishing(run, verdicts, collectGarbage(store));
     return { run, dryRun, snapshots, collected };
   });
 }
@@ -68,14 +69,17 @@ export function pruneRun(
 async function withWriter<A>(
   store: Store,
   run: RunId,
-  get: Await<RunError>,
   work: (writer: LogWriter) => Promise<A>,
 ): Promise<A> {
-  const writer = await get(store.log.open(run));
+  const opened = await store.log.open(run)();
+  if (E.isLeft(opened)) {
+    const { type } = opened.left;
+    return fail(type === "LogUnavailable" ? unfinished(run, [], opened.left) : opened.left);
+  }
   try {
-    return await work(writer);
+    return await work(opened.right);
   } finally {
-    await writer.close()();
+    await opened.right.close()();
   }
 }
 
@@ -88,12 +92,42 @@ async function prune(
 ): Promise<readonly Verdict[]> {
   const recorded = await get(readRun(store, run)); // again: from here on nobody else writes to it
   const verdicts = await verdictsOn(store, recorded, policy, get);
+  await collectable(store, run, verdicts, get); // what cannot be collected is not pruned
   const command = { type: "PruneSnapshots", data: { snapshots: prunedOf(verdicts) } } as const;
   const events = decide(command, recorded.state);
   if (E.isLeft(events)) return fail(events.left);
-  await get(writer.append(events.right, recorded.state.version));
-  await hidePruned(store, run, [...plain(recorded.events), ...events.right], get);
+  const appended = await writer.append(events.right, recorded.state.version)();
+  if (E.isLeft(appended)) return fail(unfinished(run, [], appended.left));
+  const all = [...plain(recorded.events), ...events.right];
+  await finishing(run, verdicts, attempt((get) => hidePruned(store, run, all, get)));
   return verdicts;
+}
+
+/** What would be collected if those that the verdicts are against were pruned. */
+async function collectable(
+  store: Store,
+  run: RunId,
+  verdicts: readonly Verdict[],
+  get: Await<RunError>,
+): Promise<Collected> {
+  const without = { run, snapshots: prunedOf(verdicts) };
+  return await get(collectGarbage(store, { dryRun: true, without }));
+}
+
+/** Does what follows when the log says already what is pruned. */
+async function finishing<A>(
+  run: RunId,
+  verdicts: readonly Verdict[],
+  work: TaskEither<RunError, A>,
+): Promise<A> {
+  const done = await work();
+  if (E.isRight(done)) return done.right;
+  const steps = verdicts.filter(isPruned).map(({ snapshot }) => snapshot.step);
+  return fail(steps.length === 0 ? done.left : unfinished(run, steps, done.left));
+}
+
+function unfinished(run: RunId, steps: readonly number[], because: RunError): RunError {
+  return { type: "PruneUnfinished", run, steps, because };
 }
 
 async function verdictsOn(
@@ -122,9 +156,11 @@ async function newestReadable(
 }
 
 function prunedOf(verdicts: readonly Verdict[]): readonly SnapshotId[] {
-  return verdicts.filter(({ reasons }) => reasons.length === 0).map(({ snapshot }) =>
-    snapshot.snapshot
-  );
+  return verdicts.filter(isPruned).map(({ snapshot }) => snapshot.snapshot);
+}
+
+function isPruned({ reasons }: Verdict): boolean {
+  return reasons.length === 0;
 }
 
 function plain(events: readonly RecordedEvent[]): readonly RunEvent[] {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import * as E from "fp-ts/Either.js";
+import * as TE from "fp-ts/TaskEither.js";
 import { fileStore } from "../../src/adapters/file_store.ts";
 import { collectGarbage } from "../../src/app/collect_garbage.ts";
 import { describeError } from "../../src/app/describe_error.ts";
@@ -10,8 +11,9 @@ import { readRun } from "../../src/app/read_run.ts";
 import type { TrainOptions } from "../../src/app/train_options.ts";
 import { trainRun } from "../../src/app/train_run.ts";
 import { verifyRun } from "../../src/app/verify_run.ts";
-import { keepLast } from "../../src/core/retention_policy.ts";
+import { keepEvery, keepLast } from "../../src/core/retention_policy.ts";
 import type { Device } from "../../src/ports/device.ts";
+import type { LogError } from "../../src/ports/event_log.ts";
 import type { Notice } from "../../src/ports/reporter.ts";
 import type { Store } from "../../src/ports/store.ts";
 import { goldenTask } from "../golden/golden_task.ts";
@@ -162,6 +164,71 @@ backendTest("cpu", "verify reports a log that ends before its state cache does",
 
 backendTest(
   "cpu",
+  "a damaged manifest stops prune and gc before anything is done, by name and with the remedy",
+  async (device) => {
+    await using place = await trained(device);
+    const { root, store } = place;
+    await damageManifest(root, 6);
+    const before = await Deno.readTextFile(`${root}/${SEGMENT}`);
+    const remedy = new RegExp(
+      '^Nothing was removed, .*the snapshot of step 6 of run "a" needs.*is damaged.*' +
+        "`foldlog verify a --repair` makes it anew, and a `foldlog prune a` .* lets it go",
+    );
+    for (
+      const work of [
+        collectGarbage(store),
+        pruneRun(store, "a", keepEvery(6)),
+        pruneRun(store, "a", keepEvery(6), { dryRun: true }),
+      ]
+    ) {
+      const refused = await work();
+      assert.ok(E.isLeft(refused));
+      assert.match(describeError(refused.left), remedy);
+    }
+    assert.equal(await Deno.readTextFile(`${root}/${SEGMENT}`), before);
+    assert.ok((await orThrow(pruneRun(store, "a", keepLast(1)))).collected.objects > 0);
+    assert.deepEqual((await orThrow(verifyRun(store, "a"))).problems, []);
+  },
+);
+
+backendTest(
+  "cpu",
+  "a prune that cannot go on says what was done, and what to do",
+  async (device) => {
+    await using place = await trained(device);
+    const { root, store } = place;
+    const full: LogError = {
+      type: "LogUnavailable",
+      action: "append to the log",
+      place: `${root}/a`,
+      reason: "No space left on device (os error 28)",
+    };
+    const open: Store["log"]["open"] = (run) => async () => {
+      const opened = await store.log.open(run)();
+      return E.isLeft(opened) ? opened : E.right({ ...opened.right, append: () => TE.left(full) });
+    };
+    const cut = await pruneRun({ ...store, log: { ...store.log, open } }, "a", keepLast(1))();
+    assert.ok(E.isLeft(cut));
+    assert.match(
+      describeError(cut.left),
+      /^Nothing of run "a" was pruned: .*No space left.*`foldlog gc` frees/,
+    );
+    const view = `${root}/a/checkpoints/step-000003`;
+    await Deno.rename(view, `${root}/elsewhere`);
+    await Deno.symlink(`${root}/elsewhere`, view);
+    const hidden = await pruneRun(store, "a", keepLast(1))();
+    assert.ok(E.isLeft(hidden));
+    assert.match(
+      describeError(hidden.left),
+      /^The log of run "a" says that its snapshots of steps 3, 6(?:, 9)? are pruned; .*step-000003.*prune again/,
+    );
+    await Deno.remove(view);
+    assert.ok((await orThrow(pruneRun(store, "a", keepLast(1)))).collected.objects > 0);
+  },
+);
+
+backendTest(
+  "cpu",
   "a log that lost its end, its state cache too, keeps what its view shows, and verify says so",
   async (device) => {
     await using place = await trained(device);
@@ -247,6 +314,15 @@ backendTest("cpu", "verify takes no snapshot for lost that is pruned meanwhile",
   };
   assert.deepEqual((await orThrow(verifyRun({ ...store, log }, "a"))).problems, []);
 });
+
+/** Changes a byte of the manifest of the snapshot of a step. */
+async function damageManifest(root: string, step: number): Promise<void> {
+  const path = `${root}/a/checkpoints/step-00000${step}/manifest.json`;
+  const bytes = await Deno.readFile(path);
+  bytes[20]! ^= 1;
+  await Deno.chmod(path, 0o644);
+  await Deno.writeFile(path, bytes); // in place: the object has the same bytes
+}
 
 /** Takes the end from a log, after the first line that has `text` in it, and its state cache. */
 async function cutAfter(root: string, text: string): Promise<void> {

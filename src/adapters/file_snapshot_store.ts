@@ -63,7 +63,7 @@ export function fileSnapshotStore(
             flaws.push(...await flawsOfView(root, run, snapshot, manifest));
           }
         }
-        return flaws;
+        return [...new Set(flaws)]; // one thing can stand in the way of several
       }),
     shown: (run) =>
       guardedStore("list the view of the snapshots", root, async () => {

@@ -5,6 +5,7 @@ import { deltaBase, writeCompressed } from "./compressed_file.ts";
 import type { Compression } from "./compression.ts";
 import { confirmName, writeAll } from "./durable_file.ts";
 import { blocksOf, digestBlocks } from "./file_blocks.ts";
+import { makeWay } from "./make_way.ts";
 import {
   compressedName,
   type FoundHeader,
@@ -115,7 +116,9 @@ async function publish(
     await temporary.discard();
     throw error;
   }
-  await removeIfThere(`${root}/${compress === "none" ? compressed : plain}`);
+  const other = `${root}/${compress === "none" ? compressed : plain}`;
+  await makeWay(other, "isFile");
+  await removeIfThere(other);
 }
 
 /** Whether the store has the object, readable, and for good; one of a newer format is not replaced. */

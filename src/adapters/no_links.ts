@@ -21,7 +21,8 @@ async function isLink(path: string): Promise<boolean> {
   try {
     return (await Deno.lstat(path)).isSymlink;
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
+    const { NotFound, NotADirectory } = Deno.errors; // the second: a file stands above it
+    if (error instanceof NotFound || error instanceof NotADirectory) return false;
     throw error;
   }
 }

@@ -10,6 +10,7 @@ import type { LogContents } from "../ports/event_log.ts";
 import { foldOf } from "../ports/fold_log.ts";
 import { type LogTail, positionAfter, readFirst, readLog } from "./log_reader.ts";
 import { placeInWords, segmentName } from "./log_segment.ts";
+import { makeWay } from "./make_way.ts";
 import { hasTraces } from "./run_directory.ts";
 import {
   loadStateCache,
@@ -86,6 +87,7 @@ export async function rebuildStateCache(
   directory: string,
 ): Promise<readonly string[]> {
   const { snapshot, events } = await readWhole(run, directory);
+  await makeWay(`${directory}/${STATE_CACHE}`, "isFile");
   if (snapshot === undefined) {
     await removeStateCache(directory);
     return [`${STATE_CACHE} was removed`];

@@ -63,7 +63,8 @@ async function sizeOf(path: string): Promise<number | Exclude<FileContent, { typ
     const { isFile, size } = await Deno.stat(path);
     return isFile ? size : { type: "Misfit", reason: "it is no regular file" };
   } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return { type: "NoFile" };
+    const { NotFound, NotADirectory } = Deno.errors; // the second: a file stands above it
+    if (error instanceof NotFound || error instanceof NotADirectory) return { type: "NoFile" };
     throw error;
   }
 }

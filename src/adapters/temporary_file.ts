@@ -1,5 +1,6 @@
 import { dirname } from "node:path";
 import { makeDirectory, syncDirectory } from "./durable_file.ts";
+import { makeWay } from "./make_way.ts";
 import { refuseLinks } from "./no_links.ts";
 
 /** A file that is being written, under a name that is nobody's until it gets its own. */
@@ -30,7 +31,9 @@ export async function temporaryFile(root: string): Promise<TemporaryFile> {
       await file.sync();
       close();
       await refuseLinks(root, dirname(name));
+      await makeWay(dirname(target), "isDirectory");
       await makeDirectory(dirname(target));
+      await makeWay(target, "isFile");
       await Deno.rename(path, target);
       await syncDirectory(dirname(target));
     },

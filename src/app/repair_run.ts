@@ -12,9 +12,9 @@ import { checkSnapshot } from "./check_snapshot.ts";
 import { describeError } from "./describe_error.ts";
 import type { RunError } from "./errors.ts";
 import { hidePruned } from "./hide_pruned.ts";
+import { type MendedViews, mendViews } from "./mend_views.ts";
 import { readRun, type RecordedRun } from "./read_run.ts";
 import { recreateSnapshot } from "./recreate_snapshot.ts";
-import { unnamedViews } from "./unnamed_views.ts";
 import { type Problem, type VerifyReport, verifyRun } from "./verify_run.ts";
 
 /** What a repair did, and what a verification found afterwards. */
@@ -53,19 +53,21 @@ export function repairRun(
       return { ...before, repaired: { derived: [], snapshots: [] } };
     }
     const derived = await get(store.log.rebuildDerived(run));
-    const { lost, diverged } = await repair(store, run, means, get);
+    const { lost, views, diverged } = await repair(store, run, means, get);
     const after = await get(verifyRun(store, run));
-    const problems = [...after.problems, ...(diverged ? [diverged] : [])];
+    const problems = [...after.problems, ...views.problems, ...(diverged ? [diverged] : [])];
     const snapshots = lost
       .filter(({ step }) => !problems.some((problem) => problem.step === step))
       .map(({ step, snapshot }) => ({ step, id: snapshot }));
-    return { ...after, ok: problems.length === 0, problems, repaired: { derived, snapshots } };
+    const repaired = { derived: [...derived, ...views.mended], snapshots };
+    return { ...after, ok: problems.length === 0, problems, repaired };
   });
 }
 
 /** The snapshots that were lost, and the difference at which the recomputation of them ended. */
 interface Repair {
   readonly lost: readonly SnapshotRef[];
+  readonly views: MendedViews;
   readonly diverged: Problem | undefined;
 }
 
@@ -78,31 +80,18 @@ async function repair(
   const writer = await get(store.log.open(run));
   try {
     const recorded = await get(readRun(store, run));
-    const lost: SnapshotRef[] = [];
+    const [readable, lost]: [SnapshotRef[], SnapshotRef[]] = [[], []];
     for (const ref of recorded.state.snapshots) {
       const flaw = await get(checkSnapshot(store, ref));
-      if (flaw === undefined) await show(store, run, ref, get);
+      if (flaw === undefined) readable.push(ref);
       else if (flaw.type === "SnapshotUnreadable") lost.push(ref);
     }
     await hidePruned(store, run, recorded.events.map(({ event }) => event), get);
-    for (const { step, head } of await get(unnamedViews(store, run))) {
-      if (step <= head) await get(store.snapshots.hide(run, step));
-    }
-    return { lost, diverged: await recreate(store, recorded, lost, means) };
+    const views = await mendViews(store, run, readable, get);
+    return { lost, views, diverged: await recreate(store, recorded, lost, means) };
   } finally {
     await writer.close()();
   }
-}
-
-/** Storing a snapshot again makes its view again. */
-async function show(
-  { snapshots }: Store,
-  run: RunId,
-  { snapshot }: SnapshotRef,
-  get: Await<RunError>,
-): Promise<void> {
-  const stored = await get(snapshots.put(run, await get(snapshots.get(snapshot))));
-  stored.release();
 }
 
 /** From the oldest on: each is a state from which the next can be recomputed. */

@@ -41,6 +41,7 @@ export interface Problem {
     | "SnapshotUnreadable"
     | "SnapshotDiffers"
     | "DerivedDiffers"
+    | "ViewDiffers"
     | "ViewUnnamed"
     | "Diverged";
   /** The first step that is wrong, where one can be named. */
@@ -80,10 +81,12 @@ export function verifyRun(store: Store, run: RunId): TaskEither<RunError, Verify
       if (derived.left.type === "LogDamaged") return damagedReport(run, derived.left);
       return fail(derived.left);
     }
-    const flaws = [...derived.right, ...await get(store.snapshots.checkView(run, state.snapshots))];
-    for (const found of flaws) {
-      const message = `${found}. \`foldlog verify ${run} --repair\` makes it anew.`;
-      problems.push({ type: "DerivedDiffers", message });
+    const again = `\`foldlog verify ${run} --repair\` makes it anew.`;
+    for (const found of derived.right) {
+      problems.push({ type: "DerivedDiffers", message: `${found}. ${again}` });
+    }
+    for (const found of await get(store.snapshots.checkView(run, state.snapshots))) {
+      problems.push({ type: "ViewDiffers", message: `${found}. ${again}` });
     }
     for (const view of await get(unnamedViews(store, run))) {
       problems.push({ type: "ViewUnnamed", step: view.step, message: describeUnnamed(run, view) });

@@ -283,24 +283,6 @@ backendTest(
   },
 );
 
-backendTest(
-  "cpu",
-  "verify finds a changed bit in a view that is a copy, and repair mends it",
-  async (device) => {
-    await using place = await trained(device);
-    const path = `${place.root}/a/checkpoints/step-000006/model.safetensors`;
-    const bytes = await Deno.readFile(path);
-    bytes[bytes.length - 1]! ^= 1;
-    await Deno.remove(path);
-    await Deno.writeFile(path, bytes);
-    const { problems } = await orThrow(verifyRun(place.store, "a"));
-    assert.deepEqual(problems.map(({ type }) => type), ["DerivedDiffers"]);
-    assert.match(problems[0]!.message, /a\/checkpoints\/step-000006\/model\.safetensors/);
-    const means = () => Promise.reject(new Error("nothing needs recomputing"));
-    assert.equal((await orThrow(repairRun(place.store, "a", means))).ok, true);
-  },
-);
-
 backendTest("cpu", "verify takes no snapshot for lost that is pruned meanwhile", async (device) => {
   await using place = await trained(device);
   const { store } = place;

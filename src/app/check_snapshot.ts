@@ -1,5 +1,6 @@
 import * as E from "fp-ts/Either.js";
 import type { TaskEither } from "fp-ts/TaskEither.js";
+import { apart } from "../codec/apart.ts";
 import type { Digest } from "../core/digest.ts";
 import type { SnapshotRef } from "../core/run_state.ts";
 import type { SnapshotManifest } from "../core/snapshot.ts";
@@ -47,12 +48,13 @@ function difference(
   const found = manifest.step !== step
     ? `is of step ${manifest.step}`
     : manifest.state !== state
-    ? `is of the state ${short(manifest.state)}, not ${short(state)}`
+    ? `is of the state ${apart(manifest.state, state).join(", not ")}`
     : manifest.cursor.epoch !== cursor.epoch || manifest.cursor.index !== cursor.index
     ? `is of another place in the data`
     : history !== undefined && (manifest.history ?? history) !== history
-    ? `does not belong to this history: expected ${short(history)}, ` +
-      `found ${short(manifest.history ?? "")}`
+    ? `does not belong to this history: expected ${
+      apart(history, manifest.history ?? "").join(", found ")
+    }`
     : undefined;
   if (found === undefined) return undefined;
   const message = `Snapshot ${short(snapshot)}, which the log names for step ${step}, ${found}`;

@@ -1,3 +1,4 @@
+import { apart } from "../codec/apart.ts";
 import type { SettingError } from "../core/config_path.ts";
 import type { DecideError } from "../core/decide.ts";
 import type { LogError } from "../ports/event_log.ts";
@@ -39,10 +40,12 @@ export function describeError(error: RunError): string {
     case "TaskDiffers":
       return `Run "${error.run}" is a run of "${error.expected}", not of "${error.actual}". ` +
         "Start another with --run NAME.";
-    case "DataDiffers":
+    case "DataDiffers": {
+      const [before, now] = apart(error.expected.digest, error.actual.digest);
       return `The data of run "${error.run}" changed: expected ${error.expected.samples} samples ` +
-        `with digest ${short(error.expected.digest)}, found ${error.actual.samples} with ` +
-        `${short(error.actual.digest)}. Bring the data back, or start another run with --run NAME.`;
+        `with digest ${before}, found ${error.actual.samples} with ${now}. ` +
+        "Bring the data back, or start another run with --run NAME.";
+    }
     case "ConfigDiffers": {
       const changes = error.changes.map(({ path, recorded, asked }) =>
         `  ${path}: recorded ${recorded ?? "nothing"}, asked for ${asked}`

@@ -47,7 +47,7 @@ export async function carryOut(assignment: Assignment): Promise<number> {
       ...(args.until !== undefined && { until: args.until }),
     }));
     reporter.close();
-    sayOutcome(outcome, state, task, say);
+    sayOutcome(outcome, state, task, args.until, say);
     if (args.json) {
       printJson({ runId: id, ...runSummary((await orExit(readHead(store, id))).state) });
     }
@@ -72,13 +72,19 @@ function sayOutcome(
   { run, status, state, sample }: RunOutcome,
   before: RunState | undefined,
   task: Task,
+  until: number | undefined,
   say: (line: string) => void,
 ): void {
   const again = `Run the same command again to continue.`;
   if (status === "stopped") {
     return say(`run "${run}" stopped while comparing with its log, which is as it was. ${again}`);
   }
-  if (status === "paused") return say(`run "${run}" paused at step ${state.step}. ${again}`);
+  if (status === "paused") {
+    const on = state.step === until
+      ? "Run the same command without --until, or with a later step, to continue."
+      : again;
+    return say(`run "${run}" paused at step ${state.step}. ${on}`);
+  }
   const { lastLoss, bestLoss, bestStep } = runSummary(state);
   const already = before?.status === "completed";
   say(

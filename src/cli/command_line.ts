@@ -2,12 +2,18 @@ import { object, or } from "@optique/core/constructs";
 import { message } from "@optique/core/message";
 import { multiple, optional } from "@optique/core/modifiers";
 import type { InferValue } from "@optique/core/parser";
+import type { NonEmptyString } from "@optique/core/nonempty";
 import { argument, command, constant, option } from "@optique/core/primitives";
-import { choice, float, integer, string } from "@optique/core/valueparser";
+import { choice, float, integer, string, type ValueParser } from "@optique/core/valueparser";
 import { runSync } from "@optique/run";
 import config from "../../deno.json" with { type: "json" };
 import { BACKENDS } from "../adapters/backend_choice.ts";
 import { COMPRESSIONS } from "../adapters/compression.ts";
+
+/** One of these, which help shows. */
+function oneOf<const A extends string>(...values: readonly A[]): ValueParser<"sync", A> {
+  return choice(values, { metavar: values.join("|") as NonEmptyString });
+}
 
 const store = {
   runs: optional(option("--runs", string({ metavar: "DIR" }), {
@@ -20,7 +26,7 @@ const json = {
 };
 
 const device = {
-  backend: optional(option("--backend", choice(["auto", ...BACKENDS]), {
+  backend: optional(option("--backend", oneOf("auto", ...BACKENDS), {
     description:
       message`what computes: FOLDLOG_BACKEND, or else auto, which is a hardware WebGPU adapter or wasm`,
   })),
@@ -42,7 +48,7 @@ const keeping = {
     description:
       message`when steps become durable: every-step (unless given), each before the next begins, or with a snapshot that is being stored; every-ms:N, in groups of what N milliseconds brought`,
   })),
-  compress: optional(option("--compress", choice(COMPRESSIONS), {
+  compress: optional(option("--compress", oneOf(...COMPRESSIONS), {
     description: message`how the tensors of snapshots are kept: none unless given`,
   })),
 };
@@ -70,7 +76,7 @@ const train = command(
     run: optional(option("--run", string({ metavar: "ID" }), {
       description: message`name of the run; the recipe's name unless given`,
     })),
-    resume: optional(option("--resume", choice(["auto", "never", "must"]), {
+    resume: optional(option("--resume", oneOf("auto", "never", "must"), {
       description:
         message`continue the run if it exists (auto), start another beside it (never), or expect it to exist (must)`,
     })),
@@ -193,6 +199,8 @@ const doctor = command("doctor", object({ verb: constant("doctor"), ...json }), 
   brief: message`the backends that work here`,
 });
 
+const verbs = { train, resume, runs, show, log, checkpoints, verify, prune, gc, doctor };
+
 const grammar = or(
   train,
   resume,
@@ -214,13 +222,15 @@ export type ArgumentsOf<Verb extends Arguments["verb"]> = Extract<Arguments, { v
 
 /** Reads the command line; prints help and exits 0, or says what is wrong with it and exits 2. */
 export function readCommandLine(args: readonly string[]): Arguments {
-  return runSync(grammar, {
+  const verb = Object.entries(verbs).find(([name]) => name === args[0])?.[1];
+  // The grammar of the verb alone: what is said of a mistake is of that verb.
+  return runSync((verb ?? grammar) as typeof grammar, {
     args,
     programName: "foldlog",
     brief: message`foldlog trains models as a fold over an append-only log.`,
-    help: "both",
+    help: verb === undefined ? "both" : "option",
     version: config.version,
-    completion: "command",
+    ...(verb === undefined && { completion: "command" }),
     errorExitCode: 2,
     aboveError: "usage",
   });

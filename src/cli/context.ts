@@ -17,6 +17,17 @@ export function runsDirectory(flag: string | undefined): string {
   return flag ?? (Deno.env.get("FOLDLOG_RUNS") || "runs");
 }
 
+/** What to say where there is no such directory of runs, which may be mistyped; undefined where one is. */
+export async function missingDirectory(root: string): Promise<string | undefined> {
+  try {
+    await Deno.stat(root);
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotFound)) return undefined; // whoever reads it says why
+    return `There is no directory ${root}. \`--runs DIR\` names another.`;
+  }
+}
+
 /** The backend: the flag, else FOLDLOG_BACKEND, else undefined. */
 export function backendChoice(flag: BackendChoice | undefined): BackendChoice | undefined {
   const name = flag ?? (Deno.env.get("FOLDLOG_BACKEND") || undefined);

@@ -2,12 +2,14 @@ import { fileStore } from "../adapters/file_store.ts";
 import { readHead } from "../app/read_run.ts";
 import { runSummary } from "../core/run_summary.ts";
 import type { ArgumentsOf } from "./command_line.ts";
-import { orExit, printJson, runsDirectory } from "./context.ts";
+import { missingDirectory, orExit, printJson, runsDirectory } from "./context.ts";
 import { loss, table } from "./table.ts";
 
 /** Lists the runs. A run whose log cannot be read is listed as that, and does not hide the others. */
 export async function run(args: ArgumentsOf<"runs">): Promise<number> {
   const root = runsDirectory(args.runs);
+  const missing = await missingDirectory(root);
+  if (missing !== undefined) console.error(missing);
   const store = fileStore(root);
   const rows = [];
   for (const id of await orExit(store.log.runs())) {

@@ -3,6 +3,7 @@ import * as t from "io-ts";
 import type { Digest } from "../core/digest.ts";
 import type { RunEvent } from "../core/event.ts";
 import { EVENT_FORMAT, type RecordedEvent } from "../core/recorded_event.ts";
+import { apart } from "./apart.ts";
 import { isCanonicalJson, parseJson } from "./canonical_json.ts";
 import { count, decode, digest, object, positive, time } from "./decoders.ts";
 import { sha256 } from "./digest.ts";
@@ -139,9 +140,9 @@ function readWithCare(line: string): E.Either<LineError, RecordedEvent> {
   if (E.isLeft(recorded)) return damaged(recorded.left);
   const { digest: claimed } = recorded.right;
   const actual = sha256(bodyText(recorded.right));
-  return claimed === actual
-    ? recorded
-    : damaged(`expected digest ${actual.slice(0, 12)}, found ${claimed.slice(0, 12)}`);
+  if (claimed === actual) return recorded;
+  const [expected, found] = apart(actual, claimed);
+  return damaged(`expected digest ${expected}, found ${found}`);
 }
 
 function decodeParts(json: unknown): E.Either<string, RecordedEvent> {
@@ -161,11 +162,8 @@ function checkLink(
     return damaged(`expected position ${position}, found ${recorded.position}`);
   }
   if (recorded.previousDigest !== before) {
-    return damaged(
-      `expected to follow the envelope ${before.slice(0, 12)}, found ${
-        recorded.previousDigest.slice(0, 12)
-      }`,
-    );
+    const [expected, found] = apart(before, recorded.previousDigest);
+    return damaged(`expected to follow the envelope ${expected}, found ${found}`);
   }
   return E.right(recorded);
 }

@@ -10,6 +10,7 @@ import {
   type SnapshotManifest,
   type TensorGroup,
 } from "../core/snapshot.ts";
+import { apart } from "./apart.ts";
 import { canonicalJson } from "./canonical_json.ts";
 import { sha256 } from "./digest.ts";
 import { encodeManifest } from "./manifest_codec.ts";
@@ -105,9 +106,8 @@ export function unpackSnapshot(
     }
     const actual = sha256(file);
     if (actual !== digest) {
-      return E.left(
-        `file "${group}": expected digest ${digest.slice(0, 12)}, found ${actual.slice(0, 12)}`,
-      );
+      const [expected, found] = apart(digest, actual);
+      return E.left(`file "${group}": expected digest ${expected}, found ${found}`);
     }
   }
   return snapshotOfFiles(manifest, files);

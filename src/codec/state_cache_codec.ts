@@ -2,6 +2,7 @@ import * as E from "fp-ts/Either.js";
 import * as t from "io-ts";
 import type { Digest } from "../core/digest.ts";
 import type { RunState } from "../core/run_state.ts";
+import { apart } from "./apart.ts";
 import { isCanonicalJson, parseJson } from "./canonical_json.ts";
 import { count, decode, digest, object } from "./decoders.ts";
 import { sha256 } from "./digest.ts";
@@ -52,7 +53,8 @@ export function decodeStateCache(text: string): E.Either<string, StateCache> {
   const { segment, start, end, last, digest: claimed } = outer.right;
   const actual = sha256(`{${text.slice(DIGEST_MEMBER)}`);
   if (claimed !== actual) {
-    return E.left(`expected digest ${actual.slice(0, 12)}, found ${claimed.slice(0, 12)}`);
+    const [expected, found] = apart(actual, claimed);
+    return E.left(`expected digest ${expected}, found ${found}`);
   }
   const state = decodeRunState(outer.right.state);
   return E.isLeft(state) ? state : E.right({ segment, start, end, last, state: state.right });

@@ -50,6 +50,18 @@ Deno.test("--help of the command and of each verb says how it is used and exits 
   });
 });
 
+Deno.test("--help names the values that a flag takes", async () => {
+  const { stdout } = await succeeds(["train", "--help"]);
+  for (const values of ["none|zstd|zstd-delta", "auto|webgpu|wasm|cpu", "auto|never|must"]) {
+    assert.ok(stdout.includes(values), values);
+  }
+});
+
+Deno.test("a wrong flag shows how its verb is used, and no other", async () => {
+  const { stderr } = await refuses(["gc", "--foo"], [/"--foo"/, /foldlog gc \[--dry-run\]/]);
+  for (const verb of VERBS) if (verb !== "gc") assert.ok(!stderr.includes(`foldlog ${verb}`), verb);
+});
+
 Deno.test("--version prints the version of deno.json", async () => {
   const { stdout } = await succeeds(["--version"]);
   assert.equal(stdout.trim(), config.version);
@@ -110,7 +122,12 @@ Deno.test("runs --json is an array of the runs, sorted; runs prints a line for e
 Deno.test("runs of a directory that is not there lists none, and does not make it", async () => {
   await using place = makePlace();
   assert.equal((await succeeds(["runs", "--json", "--runs", place.root])).stdout, "[]\n");
-  assert.match((await succeeds(["runs", "--runs", place.root])).stdout, /no runs/);
+  const { stdout, stderr } = await succeeds(["runs", "--runs", place.root]);
+  assert.match(stdout, /no runs/);
+  assert.match(stderr, /There is no directory .*\/runs\. `--runs DIR`/);
+  for (const more of [[], ["--dry-run"]]) {
+    await refuses(["gc", ...more, "--runs", place.root], [/There is no directory .*\/runs\./]);
+  }
   assert.deepEqual(namesIn(place.parent), []);
 });
 
@@ -309,7 +326,7 @@ Deno.test("resume continues a run, and --until pauses it on the way", async () =
   const { status, step, snapshots } = await show(place.root, "half");
   assert.deepEqual([status, step, snapshots.at(-1)!.step], ["paused", 7, 7]);
   const there = await succeeds(["resume", "half", "--until", "7", "--runs", place.root]);
-  assert.match(there.stdout, /paused at step 7/);
+  assert.match(there.stdout, /paused at step 7\. .*without --until, or with a later step/);
   await succeeds(["resume", "half", "--runs", place.root]);
   assert.deepEqual(trainingOf(place.root, "half"), trainingOf(template, "done"));
 });
@@ -462,9 +479,9 @@ const WRONG: Readonly<Record<string, readonly WrongUse[]>> = {
   "verb, flag or recipe": [
     [[], [/Usage: foldlog/]],
     [["trian"], [/`trian`/, /Did you mean `train`/]],
-    [["train", "--foo"], [/`--foo`/, /Usage/]],
-    [["train", "--max-stepz", "3"], [/`--max-stepz`/, /\[--max-steps N\]/]],
-    [["train", "moby-gpt", "twice"], [/`twice`/, /Usage/]],
+    [["train", "--foo"], [/"--foo"/, /Usage/]],
+    [["train", "--max-stepz", "3"], [/"--max-stepz"/, /mean `--max-steps`/, /\[--max-steps N\]/]],
+    [["train", "moby-gpt", "twice"], [/"twice"/, /Usage/]],
     [["train", "mobygpt"], [/"mobygpt"/, /"moby-gpt"/]],
     [["train", "other"], [/"other"/, /moby-gpt/]],
     [["show"], [/RUN/, /Usage/]],

@@ -278,7 +278,7 @@ Deno.test("a wrong prune, gc or verify is refused with what was found and expect
     [["prune", "don", "--keep-last", "1"], [/no run "don"/, /mean done/]],
     [["prune", "../done", "--keep-last", "1"], [/letters, digits/]],
     [["prune", "--keep-last", "1"], [/RUN/]],
-    [["gc", "done"], [/`done`/]],
+    [["gc", "done"], [/"done"/]],
     [["verify", "done", "--replay", "--repair"], [/--replay or --repair, found both/]],
     [["verify", "don", "--repair"], [/no run "don"/, /mean done/]],
   ];

@@ -220,8 +220,7 @@ Deno.test("a damaged snapshot is said, passed over and healed, and the run ends 
   assert.match(stdout, new RegExp(`snapshot of step ${newest!.step} cannot be used: .*damaged`));
   assert.match(stdout, new RegExp(`loaded the snapshot of step ${older!.step}`));
   assert.deepEqual(await eventsOf(root), untouched.events);
-  assert.deepEqual(objectsIn(root), untouched.objects);
-  assert.deepEqual(objectsIn(root), untouched.objects, "the damaged object was made anew");
+  assert.deepEqual(objectsIn(root), untouched.objects, "the damaged object was not made anew");
 });
 
 /** What a run that nobody disturbed left behind. */

@@ -35,7 +35,8 @@ for (const operation of Object.keys(operations) as OperationName[]) {
       const { all } = await experimentsWith(await workbench(), operation, options);
       const trials: Trial[] = [];
       await runExperiments(all, (trial) => trials.push(trial));
-      assert.ok(trials.some(({ struck }) => struck), `seed ${seed}: nothing struck`);
+      const real = trials.filter(({ means }) => means === "strace"); // a model always strikes
+      assert.ok(real.some(({ struck }) => struck), `seed ${seed}: strace struck nothing`);
       assert.deepEqual(trials.map(complaintOf).filter(Boolean), [], `seed ${seed}`);
     },
   });
@@ -78,6 +79,11 @@ judgeTest("a process that crashes or hangs misbehaves", async (_, ending, judge)
   for (const how of ["crashed", "hung"] as const) {
     assert.equal((await judge({ ...ending, how })).misbehaved.length, 1);
   }
+});
+
+judgeTest("a process that gives up though no call failed misbehaves", async (_, ending, judge) => {
+  const refused = { ...ending, how: "refused", stderr: "Cannot append" } as const;
+  assert.match((await judge(refused)).misbehaved.join(), /the process was refused: Cannot append/);
 });
 
 judgeTest("a run that nothing happened to is good", async (_, ending, judge) => {

@@ -121,12 +121,15 @@ async function finish(
   ];
 }
 
-/** A process that is told of an error says so, or copes: it is not killed by it either. */
+/**
+ * A process that is told of an error says so, or copes: it is not killed by it either. One that is told
+ * of none, as by a write that is only short, has no reason to give up.
+ */
 function misbehaviour(
   { how, stderr }: Pick<Ending, "how" | "stderr">,
   mayFail: boolean,
 ): readonly string[] {
-  const isBad = how === "crashed" || how === "hung" || (how === "killed" && mayFail);
+  const isBad = how === "crashed" || how === "hung" || how === (mayFail ? "killed" : "refused");
   return isBad ? [`the process was ${how}: ${stderr}`] : [];
 }
 

@@ -52,7 +52,7 @@ const MEANT_BY_MEANS: Readonly<Record<Trial["means"], string>> = {
     "**Real.** RLIMIT_FSIZE at random: a write that is cut by the system, and then EFBIG",
   "short FsFile.write":
     "**Injected** into the process, below foldlog: each write of its main thread takes 1, 7, 100 or " +
-    "1000 bytes at most, and goes on",
+    "1000 bytes at most, and has to be continued. The thread that stores snapshots is not reached",
   "ext4":
     "**Real.** ext4 on a loop device; the process is killed, and a copy of the disk, made before anything " +
     "else is written to it, is mounted",

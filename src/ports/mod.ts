@@ -3,10 +3,16 @@ export { attempt, type Await, fail } from "./attempt.ts";
 export type { BatchSource } from "./batch_source.ts";
 export type { Clock } from "./clock.ts";
 export type { BackendUnavailable, Device } from "./device.ts";
-export type { EventLog, LogContents, LogError, LogWriter, TornTail } from "./event_log.ts";
+export type { EventLog, Extent, LogContents, LogError, LogWriter, TornTail } from "./event_log.ts";
 export { foldOf } from "./fold_log.ts";
 export type { Notice, Reporter } from "./reporter.ts";
 export type { RunEnv } from "./run_env.ts";
-export type { Collected, SnapshotError, SnapshotStore, StoredSnapshot } from "./snapshot_store.ts";
+export type {
+  Collected,
+  ShownSnapshot,
+  SnapshotError,
+  SnapshotStore,
+  StoredSnapshot,
+} from "./snapshot_store.ts";
 export type { Store } from "./store.ts";
 export { defineTask, type Evaluation, type Task } from "./task.ts";

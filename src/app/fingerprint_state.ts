@@ -3,7 +3,7 @@ import type { StateFingerprint } from "../core/event.ts";
 import type { Device } from "../ports/device.ts";
 import { fingerprintSums } from "../train/kernels/fingerprint.ts";
 import { release, scoped } from "../train/ownership.ts";
-import type { TrainState } from "../train/train_state.ts";
+import { tensorsOf, type TrainState } from "../train/train_state.ts";
 import { type Leaf, leavesOf } from "../train/tree.ts";
 
 /** The fingerprint of a state, computed on the device. Borrows the state. */
@@ -23,9 +23,10 @@ export function tensorNames(state: TrainState): readonly string[] {
   return namedLeaves(state).map(([name]) => name);
 }
 
-function namedLeaves({ params, optimizer }: TrainState): readonly Leaf[] {
-  const named = (group: string, leaves: readonly Leaf[]) =>
-    leaves.map(([path, leaf]): Leaf => [`${group}/${path}`, leaf]);
-  return [...named("model", leavesOf(params)), ...named("optimizer", leavesOf(optimizer))]
+function namedLeaves(state: TrainState): readonly Leaf[] {
+  return Object.entries(tensorsOf(state))
+    .flatMap(([group, tree]) =>
+      leavesOf(tree).map(([path, leaf]): Leaf => [`${group}/${path}`, leaf])
+    )
     .sort(([a], [b]) => a < b ? -1 : 1);
 }

@@ -100,6 +100,9 @@ async function sampleOf(
   const { task, config } = plan;
   if (task.sample === undefined) return {};
   const sampleKey = foldIn(key(config.seed), "sample");
-  const text = await ofTask(state.step, () => task.sample?.(state.params, sampleKey, env.device));
+  const text = await ofTask(
+    state.step,
+    () => task.sample?.(state.ema ?? state.params, sampleKey, env.device),
+  );
   return text === undefined ? {} : { sample: text };
 }

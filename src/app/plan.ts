@@ -28,6 +28,7 @@ export function planOf(task: Task, config: RunConfig): Plan {
       optimizer: task.optimizer ?? optimizerOf(config),
       schedule: scheduleOf(config),
       key: foldIn(root, "train"),
+      emaDecay: config.ema.decay,
     },
     dataKey: foldIn(root, "data"),
     saveAt: savePolicy(config),
@@ -37,5 +38,6 @@ export function planOf(task: Task, config: RunConfig): Plan {
 /** The state at step 0, which the caller owns. */
 export function initialStateOf({ task, config, training }: Plan): TrainState {
   const initKey = foldIn(key(config.seed), "init");
-  return initialTrainState(() => task.init(initKey), training.optimizer);
+  const averaged = config.ema.decay > 0;
+  return initialTrainState(() => task.init(initKey), training.optimizer, { averaged });
 }

@@ -6,8 +6,9 @@ import { fail } from "../ports/attempt.ts";
 import type { Device } from "../ports/device.ts";
 import { release } from "../train/ownership.ts";
 import { restoreTree } from "../train/restore.ts";
-import { tensorsOf, type TrainState } from "../train/train_state.ts";
+import { tensorsOf, type TensorTrees, type TrainState } from "../train/train_state.ts";
 import { leavesOf, type Tree } from "../train/tree.ts";
+import type { RunError } from "./errors.ts";
 import { initialStateOf, type Plan } from "./plan.ts";
 
 /**
@@ -22,11 +23,10 @@ export async function snapshotOf(
   about: Pick<Snapshot, "task" | "cursor" | "history">,
   reuse: Snapshot["groups"] = {},
 ): Promise<Snapshot> {
-  const [model, optimizer] = await Promise.all([
-    readTree(device, state.params, reuse["model"]),
-    readTree(device, state.optimizer, reuse["optimizer"]),
-  ]);
-  return { ...about, step: state.step, groups: { model, optimizer } };
+  const groups = Object.entries(tensorsOf(state)).map(async ([name, tree]) =>
+    [name, await readTree(device, tree, reuse[name])] as const
+  );
+  return { ...about, step: state.step, groups: Object.fromEntries(await Promise.all(groups)) };
 }
 
 /** The digest of a snapshot's tensors: what SnapshotTaken and RunStarted record of a state. */
@@ -36,16 +36,30 @@ export function digestOfState(snapshot: Snapshot): Digest {
 
 /** The state that a snapshot holds, which the caller owns. Fails with StateDiffers where it is another model's. */
 export function stateOf(plan: Plan, snapshot: Snapshot): TrainState {
+  const { step, groups } = snapshot;
   const template = initialStateOf(plan);
-  const params = restoreTree(template.params, snapshot.groups["model"] ?? new Map());
-  const optimizer = restoreTree(template.optimizer, snapshot.groups["optimizer"] ?? new Map());
-  release(tensorsOf(template));
-  if (E.isRight(params) && E.isRight(optimizer)) {
-    return { step: snapshot.step, params: params.right, optimizer: optimizer.right };
+  const trees: Record<string, Tree> = {};
+  try {
+    const expected = tensorsOf(template);
+    const extra = Object.keys(groups).find((name) => !Object.hasOwn(expected, name));
+    if (extra !== undefined) refuse(step, `expected no group "${extra}", found one`);
+    for (const [name, tree] of Object.entries(expected)) {
+      const restored = restoreTree<Tree>(tree, groups[name] ?? new Map());
+      if (E.isLeft(restored)) refuse(step, restored.left);
+      else trees[name] = restored.right;
+    }
+  } catch (error) {
+    Object.values(trees).forEach((tree) => release(tree));
+    throw error;
+  } finally {
+    release(tensorsOf(template));
   }
-  for (const tree of [params, optimizer]) if (E.isRight(tree)) release(tree.right);
-  const reason = E.isLeft(params) ? params.left : (optimizer as E.Left<string>).left;
-  return fail({ type: "StateDiffers", step: snapshot.step, reason });
+  const { model, ...rest } = trees as TensorTrees;
+  return { step, params: model, ...rest };
+}
+
+function refuse(step: number, reason: string): never {
+  return fail({ type: "StateDiffers", step, reason } satisfies RunError);
 }
 
 /** Asks for all leaves at once: a GPU answers each in a round trip of its own. */

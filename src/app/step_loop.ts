@@ -186,11 +186,11 @@ async function evaluateIfDue(loop: Loop, journal: Journal, state: TrainState): P
   const { every } = plan.config.evaluate;
   const last = step === plan.config.steps.max;
   if (every === 0 || (step % every !== 0 && !last)) return;
-  const result = await ofTask(step, () => evaluate(plan, env.device, state.params));
+  const result = await ofTask(step, () => evaluate(plan, env.device, state));
   if (result === undefined) return;
   await journal.add(async () => {
     await recorder.record({ type: "RecordEvaluation", data: { step, ...result } });
-    env.reporter?.report({ type: "Evaluated", step, loss: result.loss });
+    env.reporter?.report({ type: "Evaluated", step, ...result });
   });
 }
 

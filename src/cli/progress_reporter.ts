@@ -139,7 +139,8 @@ function describe(notice: Exclude<Notice, NoticeOf<"Step" | "Resuming" | "Resume
       return `the snapshot of step ${notice.step} cannot be used: ${notice.reason}; ` +
         "going further back";
     case "Evaluated":
-      return `step ${notice.step}: evaluation loss ${notice.loss.toFixed(4)}`;
+      return `step ${notice.step}: evaluation loss ${notice.loss.toFixed(4)}` +
+        (notice.emaLoss === undefined ? "" : `, of the average ${notice.emaLoss.toFixed(4)}`);
     case "Saved":
       return `step ${notice.step}: saved snapshot ${notice.snapshot.slice(0, 12)}`;
     case "NothingPruned":

@@ -28,11 +28,12 @@ const NEUTRAL = {
   batch: { grain: 0 },
   optimizer: { nesterov: false },
   clip: { value: 0 },
+  ema: { decay: 0 },
   fingerprint: { every: 0 },
 } as const;
 
 /** Groups of settings that came later as a whole: one with nothing to say is left out itself. */
-const LATER_GROUPS: readonly string[] = ["fingerprint"];
+const LATER_GROUPS: readonly string[] = ["ema", "fingerprint"];
 
 /** A config as it is written in events and states. */
 export function writtenConfig(config: RunConfig): object {
@@ -74,6 +75,7 @@ export const runConfig: t.Decoder<unknown, RunConfig> = withEmptyGroups(object({
   model: settings,
   save: object({ every: count }),
   evaluate: object({ every: count, batches: count }),
+  ema: laterObject({ decay: float }, NEUTRAL.ema),
   fingerprint: laterObject({ every: count }, NEUTRAL.fingerprint),
 }));
 

@@ -45,7 +45,7 @@ const dataOf: { readonly [Type in RunEvent["type"]]: t.Decoder<unknown, DataOf<T
     gradNorm: float,
     learningRate: float,
   }, { fingerprint: object({ state: hexadecimal(32), tensors: hexadecimal(8) }) }),
-  EvaluationTaken: object({ step: count, loss: float, samples: count }),
+  EvaluationTaken: partly({ step: count, loss: float, samples: count }, { emaLoss: float }),
   EpochCompleted: object({ step: count, epoch: count }),
   SnapshotTaken: object({
     step: count,

@@ -39,6 +39,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   "clip.value": notNegative,
   "data.shuffle": trueOrFalse,
   "save.every": countOrZero,
+  "ema.decay": belowOne,
   "evaluate.every": countOrZero,
   "evaluate.batches": countOrZero,
   "fingerprint.every": countOrZero,

@@ -63,6 +63,11 @@ export interface RunConfig {
   readonly save: { readonly every: number };
   /** `every`: steps between evaluations (0: none); `batches`: held-out batches in one evaluation. */
   readonly evaluate: { readonly every: number; readonly batches: number };
+  /**
+   * `decay`: share of the parameters' average that is kept at each step; it is evaluated beside them, and
+   * is what a sample is drawn from. 0 keeps no average.
+   */
+  readonly ema: { readonly decay: number };
   /** `every`: steps between fingerprints of the state in the log; 0 takes none. */
   readonly fingerprint: { readonly every: number };
 }
@@ -93,6 +98,7 @@ export const defaultConfig: RunConfig = {
   model: {},
   save: { every: 50 },
   evaluate: { every: 0, batches: 0 },
+  ema: { decay: 0 },
   fingerprint: { every: 10 },
 };
 

@@ -73,6 +73,8 @@ export interface EvaluationTaken {
     /** Mean loss over `samples` held-out samples, a float64 mean of float32 batch losses. */
     readonly loss: number;
     readonly samples: number;
+    /** The same of the average of the parameters, where one is kept. */
+    readonly emaLoss?: number;
   };
 }
 

@@ -39,8 +39,8 @@ function evolved(state: RunState, event: RunEvent): RunState {
       };
     }
     case "EvaluationTaken": {
-      const { step, loss } = event.data;
-      const lastEvaluation = { step, loss };
+      const { step, loss, emaLoss = loss } = event.data;
+      const lastEvaluation = { step, loss: emaLoss };
       return {
         ...state,
         lastEvaluation,

@@ -52,7 +52,13 @@ export type Notice =
     /** False while steps are recomputed that the log already has. */
     readonly recorded: boolean;
   }
-  | { readonly type: "Evaluated"; readonly step: number; readonly loss: number }
+  | {
+    readonly type: "Evaluated";
+    readonly step: number;
+    readonly loss: number;
+    /** Of the average of the parameters, where one is kept. */
+    readonly emaLoss?: number;
+  }
   | { readonly type: "Saved"; readonly step: number; readonly snapshot: string }
   | {
     /** A snapshot could not be stored; the training goes on without it. */

@@ -8,21 +8,36 @@ export interface TrainState<P extends Tree = Tree> {
   readonly step: number;
   readonly params: P;
   readonly optimizer: Tree;
+  /** The average of the parameters over the steps, where one is kept. No step depends on it. */
+  readonly ema?: P;
 }
 
-/** The state at step 0. The caller owns its tensors; `init`'s result becomes part of it. */
+/** A state's tensors by the names of the groups that a snapshot stores them in. */
+export type TensorTrees<P extends Tree = Tree> = {
+  readonly model: P;
+  readonly optimizer: Tree;
+  readonly ema?: P;
+};
+
+/**
+ * The state at step 0. The caller owns its tensors; `init`'s result becomes part of it, twice where an
+ * average is kept: that begins as the parameters themselves.
+ */
 export function initialTrainState<P extends Tree>(
   init: () => P,
   optimizer: Optimizer,
+  { averaged = false }: { readonly averaged?: boolean } = {},
 ): TrainState<P> {
-  const tensors = scoped(() => {
+  const { params, ...rest } = scoped(() => {
     const params = init();
     return { params, optimizer: optimizer.init(params) };
   });
-  return { step: 0, ...tensors };
+  return { step: 0, params, ...rest, ...(averaged && { ema: params }) };
 }
 
 /** The state's tensors as one tree, as ownership and snapshots see it. */
-export function tensorsOf(state: TrainState): { readonly params: Tree; readonly optimizer: Tree } {
-  return { params: state.params, optimizer: state.optimizer };
+export function tensorsOf<P extends Tree>(
+  { params, optimizer, ema }: TrainState<P>,
+): TensorTrees<P> {
+  return { model: params, optimizer, ...(ema && { ema }) };
 }

@@ -3,6 +3,7 @@ import { foldIn, type RngKey } from "../core/rng_key.ts";
 import type { Schedule } from "../core/schedule.ts";
 import { globalNorm } from "./clip.ts";
 import { batchToDevice } from "./device_tensor.ts";
+import { emaOf } from "./ema.ts";
 import { accumulate, type LossAndGradients } from "./gradient_accumulation.ts";
 import type { Optimizer } from "./optimizer.ts";
 import { scoped } from "./ownership.ts";
@@ -17,6 +18,8 @@ export interface Training<P extends Tree = Tree> {
   readonly schedule: Schedule;
   /** Root of the randomness of the steps. */
   readonly key: RngKey;
+  /** What of the average of the parameters is kept at a step, for states that have one. */
+  readonly emaDecay?: number;
 }
 
 /** What a step measured. `values` stays on the device until the loop reads it. */
@@ -52,12 +55,11 @@ export function trainStep<P extends Tree>(
     const update = optimizer.update(gradients, state.optimizer, state.params, context);
     const params = mapTree((param, change) => tf.add(param, change), state.params, update.updates);
     const values = tf.stack([loss, globalNorm(gradients)]) as tf.Tensor1D;
-    return { params, optimizer: update.state, values };
+    const ema = state.ema && emaOf(training.emaDecay ?? 0)(state.ema, params);
+    return { params, optimizer: update.state, values, ...(ema && { ema }) };
   });
-  return {
-    state: { step: state.step + 1, params: next.params, optimizer: next.optimizer },
-    metrics: { learningRate, values: next.values },
-  };
+  const { values, ...trees } = next;
+  return { state: { step: state.step + 1, ...trees }, metrics: { learningRate, values } };
 }
 
 function lossAndGradients<P extends Tree>(

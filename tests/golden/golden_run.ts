@@ -33,7 +33,8 @@ const eventsOfFormat1: readonly RunEvent[] = [
         model: { layers: 2, tied: true, name: "NaN" },
         save: { every: 2 },
         evaluate: { every: 2, batches: 1 },
-        fingerprint: { every: 0 }, // nor this group
+        ema: { decay: 0 }, // nor this group
+        fingerprint: { every: 0 }, // nor this one
       },
       data: { name: "moby", samples: 6, digest: "0123456789abcdef".repeat(4) },
       environment: environment("cpu"),

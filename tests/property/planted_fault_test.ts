@@ -61,6 +61,7 @@ const CONFIG = {
   model: {},
   save: { every: 4 },
   evaluate: { every: 0, batches: 0 },
+  ema: { decay: 0 },
   fingerprint: { every: 0 },
 } as const satisfies RunConfig;
 const HEAD = 10;

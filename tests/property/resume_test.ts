@@ -128,6 +128,7 @@ const ordinary: SmallTask = {
     data: { shuffle: true },
     save: { every: 2 },
     evaluate: { every: 2, batches: 2 },
+    ema: { decay: 0.5 },
     fingerprint: { every: 2 },
   },
 };

@@ -73,6 +73,7 @@ const config: fc.Arbitrary<RunConfig> = fc.record({
   model: settings,
   save: fc.record({ every: count }),
   evaluate: fc.record({ every: count, batches: count }),
+  ema: fc.record({ decay: float }),
   fingerprint: fc.record({ every: count }),
 });
 
@@ -97,7 +98,9 @@ const dataOf: DataOf = {
     learningRate: float,
     fingerprint: fc.record({ state: digits(32), tensors: digits(16) }),
   }, { requiredKeys: ["step", "epoch", "index", "batch", "loss", "gradNorm", "learningRate"] }),
-  EvaluationTaken: fc.record({ step: count, loss: float, samples: count }),
+  EvaluationTaken: fc.record({ step: count, loss: float, samples: count, emaLoss: float }, {
+    requiredKeys: ["step", "loss", "samples"],
+  }),
   EpochCompleted: fc.record({ step: count, epoch: count }),
   SnapshotTaken: fc.record({
     step: count,

@@ -19,6 +19,7 @@ const PATHS = [
     "clip.value",
     "data.file",
     "data.shuffle",
+    "ema.decay",
     "evaluate.batches",
   ],
   ...[
@@ -181,6 +182,7 @@ const RULES: readonly (readonly [
   ["clip.norm", notNegative, [-0.1, NaN, "1"], [0, 0.1, 5]],
   ["clip.value", notNegative, [-0.1, NaN, "1"], [0, 0.1, 5]],
   ["data.shuffle", "true or false", [1, 0, "true"], [true, false]],
+  ["ema.decay", belowOne, [1, ...notShares], [0, 0.5, 0.999]],
   ["evaluate.batches", count, notCounts, [0, 1, 9]],
   ["evaluate.every", count, notCounts, [0, 1, 9]],
   ["fingerprint.every", count, notCounts, [0, 1, 9]],

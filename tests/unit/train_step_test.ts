@@ -300,12 +300,10 @@ backendTest(
     assert.deepEqual(
       leavesOf(tensorsOf(state)).map(([path]) => path),
       [
-        "optimizer.mu.bias",
-        "optimizer.mu.weight",
-        "optimizer.nu.bias",
-        "optimizer.nu.weight",
-      ]
-        .concat(["params.bias", "params.weight"]),
+        ...["model.bias", "model.weight"],
+        ...["optimizer.mu.bias", "optimizer.mu.weight"],
+        ...["optimizer.nu.bias", "optimizer.nu.weight"],
+      ],
     );
     release(tensorsOf(state));
   },

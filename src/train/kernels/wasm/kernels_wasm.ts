@@ -1,4 +1,4 @@
-// Made by tools/build_kernels.ts from assembly/: not to be changed by hand.
+// Made by tools/kernels/build_kernels.ts from assembly/: not to be changed by hand.
 
 /** The module of the kernels, in base64. */
 export const KERNELS_WASM =

@@ -1,5 +1,5 @@
 // The functions of the kernels' module, in AssemblyScript (https://www.assemblyscript.org): TypeScript's
-// syntax on WebAssembly's types. `tools/build_kernels.ts` compiles them to `../kernels_wasm.ts`.
+// syntax on WebAssembly's types. `tools/kernels/build_kernels.ts` compiles them to `../kernels_wasm.ts`.
 //
 // Addresses are in bytes, lengths in elements. No function allocates, keeps anything, or reads beyond
 // what it was given; each adds in one order that depends on sizes alone.

@@ -2,11 +2,13 @@
  * Compiles `src/train/kernels/wasm/assembly/` to `src/train/kernels/wasm/kernels_wasm.ts`; with
  * `--check`, says whether that file is what the sources compile to, and changes nothing.
  *
+ * It has a configuration of its own, so that nobody but who changes a kernel downloads the compiler.
+ *
  * @module
  */
 import asc from "assemblyscript/asc";
 
-const FOLDER = new URL("../src/train/kernels/wasm/", import.meta.url);
+const FOLDER = new URL("../../src/train/kernels/wasm/", import.meta.url);
 const MODULE = new URL("kernels_wasm.ts", FOLDER);
 
 const OPTIONS = [
@@ -42,7 +44,7 @@ async function compiled(): Promise<string> {
   });
   if (error || wasm === undefined) throw new Error(stderr.toString());
   return [
-    "// Made by tools/build_kernels.ts from assembly/: not to be changed by hand.",
+    "// Made by tools/kernels/build_kernels.ts from assembly/: not to be changed by hand.",
     "",
     "/** The module of the kernels, in base64. */",
     "export const KERNELS_WASM =",

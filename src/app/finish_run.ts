@@ -1,4 +1,5 @@
 import * as E from "fp-ts/Either.js";
+import { planEnds } from "../core/plan_ends.ts";
 import { foldIn, key } from "../core/rng_key.ts";
 import type { RunState } from "../core/run_state.ts";
 import { attempt, fail } from "../ports/attempt.ts";
@@ -62,7 +63,7 @@ export async function finishRun(
     () => takeSteps(loop, restored.state, end, stopped),
   );
   try {
-    if (state.step === max) {
+    if (planEnds(recorder.state())) {
       await recorder.record({ type: "CompleteRun" });
       await recorder.flush();
       const sample = await sampleOf(loop, state);

@@ -2,6 +2,7 @@ import { batchDigest } from "../codec/snapshot_codec.ts";
 import { sha256 } from "../codec/digest.ts";
 import { differingTensors } from "../codec/state_fingerprint.ts";
 import { grainOf } from "../core/config.ts";
+import { planEnds } from "../core/plan_ends.ts";
 import { advance, type DataCursor, samplesAt } from "../core/data_cursor.ts";
 import type { SnapshotReason, StateFingerprint, StepTaken } from "../core/event.ts";
 import type { RunId } from "../core/run_id.ts";
@@ -37,7 +38,8 @@ export interface Loop {
 }
 
 /**
- * Takes steps from `start` up to step `end`, or until `stop` says so after a step, and records each.
+ * Takes steps from `start` up to step `end`, until the plan ends, or until `stop` says so after a step,
+ * and records each.
  *
  * Takes over `start` and gives its last state to the caller: the only place where a state is freed.
  * When it returns, all of its events are appended and the last snapshot is durable.
@@ -56,7 +58,7 @@ export async function takeSteps(
   try {
     await save(state, undefined);
     let { cursor } = recorder.state();
-    while (state.step < end && !stop()) {
+    while (state.step < end && !stop() && !planEnds(recorder.state())) {
       const before = cursor;
       const batches = await ofTask(state.step, () => nextBatches(plan, before));
       const next = await ofTask(state.step, () => trainStep(plan.training, state, batches));
@@ -78,7 +80,7 @@ export async function takeSteps(
       if (recorder.ended()) break;
       await evaluateIfDue(loop, journal, state);
       if (recorder.ended()) break;
-      await save(state, plan.saveAt(state.step));
+      await save(state, planEnds(recorder.state()) ? "final" : plan.saveAt(state.step));
     }
     await journal.drain();
     return state;
@@ -192,6 +194,7 @@ async function evaluateIfDue(loop: Loop, journal: Journal, state: TrainState): P
     await recorder.record({ type: "RecordEvaluation", data: { step, ...result } });
     env.reporter?.report({ type: "Evaluated", step, ...result });
   });
+  if (plan.config.evaluate.patience > 0) await journal.drain(); // it may be the last
 }
 
 /** Runs the user's code; what it throws is a failure of the task, with the step it happened after. */

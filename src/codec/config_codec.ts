@@ -28,6 +28,7 @@ const NEUTRAL = {
   batch: { grain: 0 },
   optimizer: { nesterov: false },
   clip: { value: 0 },
+  evaluate: { patience: 0 },
   ema: { decay: 0 },
   fingerprint: { every: 0 },
 } as const;
@@ -74,7 +75,7 @@ export const runConfig: t.Decoder<unknown, RunConfig> = withEmptyGroups(object({
   data: dataSettings,
   model: settings,
   save: object({ every: count }),
-  evaluate: object({ every: count, batches: count }),
+  evaluate: laterObject({ every: count, batches: count, patience: count }, NEUTRAL.evaluate),
   ema: laterObject({ decay: float }, NEUTRAL.ema),
   fingerprint: laterObject({ every: count }, NEUTRAL.fingerprint),
 }));

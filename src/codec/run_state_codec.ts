@@ -36,6 +36,7 @@ const runState: t.Decoder<unknown, RunState> = partly(
     lastLoss: lossAt,
     lastEvaluation: lossAt,
     bestEvaluation: lossAt,
+    worseEvaluations: count,
     bestTrainLoss: lossAt,
     failedSnapshot: count,
   },

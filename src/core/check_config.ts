@@ -42,6 +42,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   "ema.decay": belowOne,
   "evaluate.every": countOrZero,
   "evaluate.batches": countOrZero,
+  "evaluate.patience": countOrZero,
   "fingerprint.every": countOrZero,
 };
 

@@ -61,8 +61,15 @@ export interface RunConfig {
   readonly model: Settings;
   /** `every`: steps between snapshots; 0 takes one only at the end and at a pause. */
   readonly save: { readonly every: number };
-  /** `every`: steps between evaluations (0: none); `batches`: held-out batches in one evaluation. */
-  readonly evaluate: { readonly every: number; readonly batches: number };
+  /**
+   * `every`: steps between evaluations (0: none); `batches`: held-out batches in one evaluation;
+   * `patience`: evaluations in a row without a better one after which the training ends (0: never).
+   */
+  readonly evaluate: {
+    readonly every: number;
+    readonly batches: number;
+    readonly patience: number;
+  };
   /**
    * `decay`: share of the parameters' average that is kept at each step; it is evaluated beside them, and
    * is what a sample is drawn from. 0 keeps no average.
@@ -97,7 +104,7 @@ export const defaultConfig: RunConfig = {
   data: { shuffle: true },
   model: {},
   save: { every: 50 },
-  evaluate: { every: 0, batches: 0 },
+  evaluate: { every: 0, batches: 0, patience: 0 },
   ema: { decay: 0 },
   fingerprint: { every: 10 },
 };

@@ -3,6 +3,7 @@ import type { ResumeWish, RunCommand } from "./command.ts";
 import type { Digest } from "./digest.ts";
 import { type EnvironmentChange, environmentChanges } from "./environment.ts";
 import type { RunEvent, SnapshotTaken, StepTaken } from "./event.ts";
+import { planEnds } from "./plan_ends.ts";
 import type { RunState, RunStatus } from "./run_state.ts";
 
 /** Why a command was refused. */
@@ -58,10 +59,9 @@ export function decide(command: RunCommand, state: RunState): Decision {
     case "ResumeRun":
       return decideResume(command.data, state);
     case "CompleteRun":
-      return atStep(command.type, state.step, state.config?.steps.max ?? 0, {
-        type: "RunCompleted",
-        data: { step: state.step },
-      });
+      return planEnds(state)
+        ? E.right([{ type: "RunCompleted", data: { step: state.step } }])
+        : wrongStep(command.type, state.config?.steps.max ?? 0, state.step);
     case "FailRun":
       return E.right([{ type: "RunFailed", data: { step: state.step, ...command.data } }]);
     default:
@@ -83,14 +83,7 @@ function allowedStatus(command: RunCommand): readonly RunStatus[] {
 }
 
 function decideStep(data: StepTaken["data"], state: RunState): Decision {
-  if (data.step !== state.step + 1) {
-    return E.left({
-      type: "WrongStep",
-      command: "RecordStep",
-      expected: state.step + 1,
-      actual: data.step,
-    });
-  }
+  if (data.step !== state.step + 1) return wrongStep("RecordStep", state.step + 1, data.step);
   const events: RunEvent[] = [{ type: "StepTaken", data }];
   for (let epoch = state.cursor.epoch; epoch < data.epoch; epoch++) {
     events.push({ type: "EpochCompleted", data: { step: data.step, epoch } });
@@ -132,6 +125,9 @@ function atStep(
   expected: number,
   event: RunEvent,
 ): Decision {
-  if (actual !== expected) return E.left({ type: "WrongStep", command, expected, actual });
-  return E.right([event]);
+  return actual === expected ? E.right([event]) : wrongStep(command, expected, actual);
+}
+
+function wrongStep(command: RunCommand["type"], expected: number, actual: number): Decision {
+  return E.left({ type: "WrongStep", command, expected, actual });
 }

@@ -41,11 +41,12 @@ function evolved(state: RunState, event: RunEvent): RunState {
     case "EvaluationTaken": {
       const { step, loss, emaLoss = loss } = event.data;
       const lastEvaluation = { step, loss: emaLoss };
-      return {
-        ...state,
-        lastEvaluation,
-        bestEvaluation: lower(state.bestEvaluation, lastEvaluation),
+      const { worseEvaluations = 0, ...before } = state;
+      const bestEvaluation = lower(state.bestEvaluation, lastEvaluation);
+      const worse = bestEvaluation === lastEvaluation ? {} : {
+        worseEvaluations: worseEvaluations + 1,
       };
+      return { ...before, lastEvaluation, bestEvaluation, ...worse };
     }
     case "EpochCompleted":
       return state;

@@ -1,4 +1,6 @@
 import type { RunEvent, SnapshotPruned } from "./event.ts";
+import { evolve, initialState } from "./evolve.ts";
+import { planEnds } from "./plan_ends.ts";
 
 /** The first event of a history that cannot be where it is. */
 export interface HistoryFlaw {
@@ -8,13 +10,13 @@ export interface HistoryFlaw {
 
 /**
  * Checks what every history promises: it begins with RunStarted, once, holds each step once and in
- * order, and is complete only at the plan's last step. After that snapshots may be pruned, each that is
+ * order, and is complete only where its plan ends. After that snapshots may be pruned, each that is
  * kept once, and nothing else happens. A chain of digests alone cannot tell: whoever forges events can
  * recompute it.
  */
 export function historyFlaw(events: readonly RunEvent[]): HistoryFlaw | undefined {
   let step = 0;
-  let last = Infinity;
+  let state = initialState;
   let completed = false;
   const kept = new Set<string>();
   for (const [position, event] of events.entries()) {
@@ -22,7 +24,6 @@ export function historyFlaw(events: readonly RunEvent[]): HistoryFlaw | undefine
     if (starts !== (position === 0)) {
       return { position, reason: `expected RunStarted at position 0 and there alone` };
     }
-    if (event.type === "RunStarted") last = event.data.config.steps.max;
     if (event.type === "SnapshotPruned") {
       if (!kept.delete(nameOf(event.data))) {
         return { position, reason: `expected SnapshotPruned of a snapshot that is kept` };
@@ -45,9 +46,11 @@ export function historyFlaw(events: readonly RunEvent[]): HistoryFlaw | undefine
     }
     if (event.type === "SnapshotTaken") kept.add(nameOf(event.data));
     completed = event.type === "RunCompleted";
-    if (completed && step !== last) {
+    if (completed && !planEnds(state)) {
+      const last = state.config?.steps.max;
       return { position, reason: `expected RunCompleted at step ${last}, found it at ${step}` };
     }
+    state = evolve(state, event);
   }
   return undefined;
 }

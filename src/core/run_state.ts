@@ -46,6 +46,8 @@ export interface RunState {
   readonly lastEvaluation?: LossAt;
   /** Lowest evaluation loss. */
   readonly bestEvaluation?: LossAt;
+  /** Evaluations since then that were no better; absent for none. */
+  readonly worseEvaluations?: number;
   /** Lowest training loss. */
   readonly bestTrainLoss?: LossAt;
   /** The step whose snapshot failed last. */

@@ -32,7 +32,7 @@ const eventsOfFormat1: readonly RunEvent[] = [
         data: { shuffle: true, file: "moby-dick \u{1f433}.txt", holdOut: 0.1 },
         model: { layers: 2, tied: true, name: "NaN" },
         save: { every: 2 },
-        evaluate: { every: 2, batches: 1 },
+        evaluate: { every: 2, batches: 1, patience: 0 },
         ema: { decay: 0 }, // nor this group
         fingerprint: { every: 0 }, // nor this one
       },

@@ -60,7 +60,7 @@ const CONFIG = {
   data: { shuffle: true },
   model: {},
   save: { every: 4 },
-  evaluate: { every: 0, batches: 0 },
+  evaluate: { every: 0, batches: 0, patience: 0 },
   ema: { decay: 0 },
   fingerprint: { every: 0 },
 } as const satisfies RunConfig;

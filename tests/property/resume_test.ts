@@ -127,7 +127,7 @@ const ordinary: SmallTask = {
     clip: { norm: 1, value: 0 },
     data: { shuffle: true },
     save: { every: 2 },
-    evaluate: { every: 2, batches: 2 },
+    evaluate: { every: 2, batches: 2, patience: 0 },
     ema: { decay: 0.5 },
     fingerprint: { every: 2 },
   },

@@ -72,7 +72,7 @@ const config: fc.Arbitrary<RunConfig> = fc.record({
   data: fc.tuple(settings, fc.boolean()).map(([own, shuffle]) => ({ ...own, shuffle })),
   model: settings,
   save: fc.record({ every: count }),
-  evaluate: fc.record({ every: count, batches: count }),
+  evaluate: fc.record({ every: count, batches: count, patience: count }),
   ema: fc.record({ decay: float }),
   fingerprint: fc.record({ every: count }),
 });

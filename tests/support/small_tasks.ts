@@ -101,7 +101,11 @@ export function smallTasks(limits: SmallTaskLimits = {}): fc.Arbitrary<SmallTask
       }),
       data: fc.record({ shuffle: fc.boolean() }),
       save: fc.record({ every: fc.nat(7) }),
-      evaluate: fc.record({ every: fc.nat(5), batches: fc.nat(3) }),
+      evaluate: fc.record({
+        every: fc.nat(5),
+        batches: fc.nat(3),
+        patience: mostly(0, 1),
+      }),
       ema: fc.record({ decay: fc.constantFrom(0, 0, 0.9) }),
       fingerprint: fc.record({ every: fc.nat(3) }),
     }),

@@ -24,6 +24,7 @@ const PATHS = [
   ],
   ...[
     "evaluate.every",
+    "evaluate.patience",
     "fingerprint.every",
     "model.layers",
     "model.tied",
@@ -185,6 +186,7 @@ const RULES: readonly (readonly [
   ["ema.decay", belowOne, [1, ...notShares], [0, 0.5, 0.999]],
   ["evaluate.batches", count, notCounts, [0, 1, 9]],
   ["evaluate.every", count, notCounts, [0, 1, 9]],
+  ["evaluate.patience", count, notCounts, [0, 1, 9]],
   ["fingerprint.every", count, notCounts, [0, 1, 9]],
   ["optimizer.beta1", belowOne, [1, ...notShares], [0, 0.9, 1 - 2 ** -53]],
   ["optimizer.beta2", belowOne, [1, ...notShares], [0, 0.9, 1 - 2 ** -53]],

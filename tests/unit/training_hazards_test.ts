@@ -248,6 +248,24 @@ backendTest(
 
 backendTest(
   "cpu",
+  "a step that is cut in the middle of its accumulation is computed again, whole",
+  async (device) => {
+    const expected = await factsOf(await trained(device, () => hazardTask()));
+    const passes = 3;
+    for (const call of [1, 2, 6 * passes + 1, 8 * passes + 2]) {
+      const store = memoryStore();
+      const failed = await leaksNothing(() =>
+        trainRun({ store, device }, RUN, failingAt(hazardTask(), call))()
+      );
+      assert.ok(E.isLeft(failed) && failed.left.type === "TaskFailed");
+      await train(device, store, hazardTask());
+      assert.deepEqual(await factsOf(store), expected, `failed in pass ${call}`);
+    }
+  },
+);
+
+backendTest(
+  "cpu",
   "the best losses are those of the whole run, also where a resume comes after them",
   async (device) => {
     const losses = [5, 1, 3, 2]; // of steps 3, 6, 9 and 12
@@ -271,6 +289,18 @@ backendTest(
     assert.equal((await eventsOf(store)).at(-1)?.type, "RunCompleted");
   },
 );
+
+/** The task, whose loss throws in its n-th pass, counted from 0. */
+function failingAt(task: Task, pass: number): Task {
+  let left = pass;
+  return {
+    ...task,
+    loss(params, batch, key) {
+      if (left-- === 0) throw new Error("planted");
+      return task.loss(params, batch, key);
+    },
+  };
+}
 
 /** The task, with an AdamW that writes down what each update is told. */
 function noting(task: Task, used: UpdateContext[]): Task {

@@ -47,6 +47,7 @@ export { type RepairMeans, type RepairReport, repairRun } from "./src/app/repair
 export { replayRun } from "./src/app/replay_run.ts";
 export type { RunOutcome } from "./src/app/run_outcome.ts";
 export type { TrainOptions } from "./src/app/train_options.ts";
+export { selfTest } from "./src/app/self_test.ts";
 export { trainRun } from "./src/app/train_run.ts";
 export { type Problem, type VerifyReport, verifyRun } from "./src/app/verify_run.ts";
 export * from "./src/core/mod.ts";

@@ -195,9 +195,22 @@ const gc = command("gc", object({ verb: constant("gc"), ...dryRun, ...store, ...
   brief: message`free what no run of the store needs`,
 });
 
-const doctor = command("doctor", object({ verb: constant("doctor"), ...json }), {
-  brief: message`the backends that work here`,
-});
+const doctor = command(
+  "doctor",
+  object({
+    verb: constant("doctor"),
+    backend: optional(option("--backend", oneOf(...BACKENDS), {
+      description: message`only this backend`,
+    })),
+    // What a fresh process is asked: the report of one round on one backend, as JSON.
+    selfTest: optional(option("--self-test", oneOf(...BACKENDS), { hidden: true })),
+    ...json,
+  }),
+  {
+    brief:
+      message`the backends that work here, and whether their kernels are exact; exits 1 if not`,
+  },
+);
 
 const verbs = { train, resume, runs, show, log, checkpoints, verify, prune, gc, doctor };
 

@@ -78,6 +78,13 @@ export {
 } from "./schedule.ts";
 export { scheduleOf } from "./schedule_of.ts";
 export {
+  comparedWith,
+  isExact,
+  type KernelReport,
+  type KernelVerdict,
+  type SelfTestReport,
+} from "./self_test_report.ts";
+export {
   type FileRef,
   type Snapshot,
   SNAPSHOT_FORMAT,

@@ -292,14 +292,20 @@ Deno.test("train --list shows the recipes and their settings", async () => {
   assert.equal(typeof rows[0].config.optimizer.learningRate, "number");
 });
 
-Deno.test("doctor finds backends that work, wasm among them", async () => {
-  const { stdout } = await succeeds(["doctor", "--json"]);
-  const { backends, auto } = JSON.parse(stdout);
-  const wasm = backends.find(({ backend }: { backend: string }) => backend === "wasm");
+Deno.test("doctor finds backends that work and are exact, wasm among them", async () => {
+  const { stdout } = await succeeds(["doctor", "--backend", "wasm", "--json"]);
+  const { backends: [wasm, ...others], auto, freshProcesses } = JSON.parse(stdout);
+  assert.equal(wasm.backend, "wasm");
   assert.equal(wasm.works, true);
+  assert.deepEqual(others, [], "the others were not asked for");
   assert.ok(["webgpu", "wasm"].includes(auto));
+  assert.equal(freshProcesses, 0, "the task may not start processes");
+  const verdicts = wasm.selfTest.kernels.map(({ verdict }: { verdict: string }) => verdict);
+  assert.deepEqual([...new Set(verdicts)].sort(), ["exact", "missing"]);
   const plain = await succeeds(["doctor"]);
   assert.match(plain.stdout, /wasm +yes/);
+  assert.match(plain.stdout, new RegExp(`wasm +\\d+ +0 +1 +0 +${wasm.selfTest.digest}`));
+  assert.match(plain.stdout, /wasm: Conv2DBackpropFilter: missing/);
   assertForPeople(plain.stdout);
 });
 

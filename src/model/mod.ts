@@ -1,8 +1,18 @@
 /** Pure models. @module */
 export { languageModelLoss, nextTokenLogits, type TokenTensors } from "./language_model.ts";
+export type { Dense, Norm } from "./layers.ts";
+export { initMlp, mlpLogits, type MlpParams, type MlpSizes } from "./mlp.ts";
+export {
+  classificationLoss,
+  type Predict,
+  regressionLoss,
+  type SupervisedLoss,
+  type SupervisedTensors,
+} from "./supervised_loss.ts";
 export {
   initTransformer,
   transformerLogits,
   type TransformerParams,
   type TransformerSizes,
 } from "./transformer.ts";
+export type { TransformerBlock } from "./transformer_block.ts";

@@ -1,4 +1,6 @@
 /** Pure models. @module */
+export { encoderOutputs, type EncoderParams, type EncoderSizes, initEncoder } from "./encoder.ts";
+export { fullAttention } from "./full_attention.ts";
 export { languageModelLoss, nextTokenLogits, type TokenTensors } from "./language_model.ts";
 export type { Dense, Norm } from "./layers.ts";
 export { initMlp, mlpLogits, type MlpParams, type MlpSizes } from "./mlp.ts";

@@ -3,6 +3,16 @@ export { encoderOutputs, type EncoderParams, type EncoderSizes, initEncoder } fr
 export { fullAttention } from "./full_attention.ts";
 export { languageModelLoss, nextTokenLogits, type TokenTensors } from "./language_model.ts";
 export type { Dense, Norm } from "./layers.ts";
+export {
+  initLora,
+  type LoraAdapter,
+  loraDense,
+  type LoraOptions,
+  loraScale,
+  mergeLora,
+  unmergeLora,
+  withLora,
+} from "./lora.ts";
 export { initMlp, mlpLogits, type MlpParams, type MlpSizes } from "./mlp.ts";
 export {
   classificationLoss,

@@ -73,14 +73,21 @@ export function initEncoder(sizes: EncoderSizes, key: RngKey): EncoderParams {
  *
  * @example
  * ```ts
- * import { encoderOutputs, type EncoderParams, initEncoder, key, openDevice, orThrow } from "foldlog";
- * import { regressionLoss } from "foldlog";
+ * import { encoderOutputs, type EncoderParams, type EncoderSizes, initEncoder, key } from "foldlog";
+ * import { openDevice, orThrow, regressionLoss } from "foldlog";
  * import * as tf from "foldlog/tf";
  *
- * const input = { features: 3 };
- * const width = { layers: 2, heads: 2, channels: 8 };
- * const rest = { attention: "full", pooling: "mean", dropout: 0.1 } as const;
- * const sizes = { input, context: 4, outputs: 1, ...width, ...rest };
+ * const sizes: EncoderSizes = {
+ *   input: { features: 3 },
+ *   context: 4,
+ *   layers: 2,
+ *   heads: 2,
+ *   channels: 8,
+ *   attention: "full",
+ *   pooling: "mean",
+ *   outputs: 1,
+ *   dropout: 0.1,
+ * };
  * await orThrow(openDevice("cpu"));
  * const params = initEncoder(sizes, key(42));
  * const loss = regressionLoss<EncoderParams>((params, inputs, key) =>

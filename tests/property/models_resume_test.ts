@@ -66,9 +66,15 @@ async function trained(
 /** Its adapters are trained by AdamW, and the rest is frozen. */
 function adaptedEncoder(attention: EncoderSizes["attention"], seed: number) {
   const sizes: EncoderSizes = {
-    ...{ input: { features: 3 }, context: 4, outputs: 2 },
-    ...{ layers: 1, heads: 2, channels: 4, dropout: 0.25 },
-    ...{ attention, pooling: "mean" },
+    input: { features: 3 },
+    context: 4,
+    outputs: 2,
+    layers: 1,
+    heads: 2,
+    channels: 4,
+    dropout: 0.25,
+    attention,
+    pooling: "mean",
   };
   const encoderLoss = classificationLoss<EncoderParams>((params, inputs, key) =>
     encoderOutputs(params, inputs, sizes, key)

@@ -17,13 +17,21 @@ import { backendTest } from "../support/backends.ts";
 import { assertSlopes, unsettled } from "../support/slope.ts";
 
 const NUMBERS: EncoderSizes = {
-  ...{ input: { features: 2 }, context: 4, outputs: 3 },
-  ...{ layers: 1, heads: 2, channels: 4, dropout: 0 },
-  ...{ attention: "full", pooling: "mean" },
+  input: { features: 2 },
+  context: 4,
+  outputs: 3,
+  layers: 1,
+  heads: 2,
+  channels: 4,
+  dropout: 0,
+  attention: "full",
+  pooling: "mean",
 };
 const TOKENS: EncoderSizes = {
   ...NUMBERS,
-  ...{ input: { vocabulary: 5 }, attention: "causal", pooling: "last" },
+  input: { vocabulary: 5 },
+  attention: "causal",
+  pooling: "last",
 };
 
 for (const backend of BACKENDS) {

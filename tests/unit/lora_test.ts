@@ -146,7 +146,10 @@ backendTest(
   "cpu",
   "loraDense() is a dense layer of withLora()'s weight; dropout is its adapter's alone",
   async (device) => {
-    const layer = { weight: tf.tensor2d(normal(key(7), 12), [3, 4]), bias: tf.ones([4]) };
+    const layer = {
+      weight: tf.tensor2d(normal(key(7), 12), [3, 4]),
+      bias: tf.tensor1d([1, 2, 3, 4]),
+    };
     const options = { ...OPTIONS, targets: ["weight"] };
     const lora = scoped(() => unsettled(initLora(layer, options, key(8)))) as Tree;
     const adapter = adapterOf(lora, "weight");
@@ -157,10 +160,10 @@ backendTest(
       const none = { ...adapter, b: tf.zerosLike(adapter.b) };
       return [
         tf.add(tf.matMul(x, weight), bias),
-        loraDense(x, layer as never, adapter, loraScale(options)),
-        loraDense(x, layer as never, adapter, loraScale(options), drop),
+        loraDense(x, layer, adapter, loraScale(options)),
+        loraDense(x, layer, adapter, loraScale(options), drop),
         tf.add(tf.matMul(x, layer.weight), layer.bias),
-        loraDense(x, layer as never, none, loraScale(options), drop),
+        loraDense(x, layer, none, loraScale(options), drop),
       ];
     });
     const [merged, beside, dropped, base, idle] = (await readAll(device, results))

@@ -186,9 +186,15 @@ def gpt2_file():
 
 def gpt2_parameters(random):
     """Parameters in the names and shapes of the Hugging Face layout; weights are [in, out]."""
-    vocabulary, context, channels = SIZES["vocabulary"], SIZES["context"], SIZES["channels"]
-    shapes = {"wte.weight": (vocabulary, channels), "wpe.weight": (context, channels)}
-    for layer in range(SIZES["layers"]):
+    tables = {"wte.weight": SIZES["vocabulary"], "wpe.weight": SIZES["context"]}
+    shapes = {name: (rows, SIZES["channels"]) for name, rows in tables.items()}
+    return drawn_parameters(random, {**shapes, **block_shapes(SIZES)})
+
+
+def block_shapes(sizes):
+    channels = sizes["channels"]
+    shapes = {}
+    for layer in range(sizes["layers"]):
         linears = {"attn.c_attn": (1, 3), "attn.c_proj": (1, 1), "mlp.c_fc": (1, 4), "mlp.c_proj": (4, 1)}
         for name, (inputs, outputs) in linears.items():
             shapes[f"h.{layer}.{name}.weight"] = (inputs * channels, outputs * channels)
@@ -197,6 +203,11 @@ def gpt2_parameters(random):
             shapes[f"h.{layer}.{name}.weight"] = (channels,)
             shapes[f"h.{layer}.{name}.bias"] = (channels,)
     shapes.update({"ln_f.weight": (channels,), "ln_f.bias": (channels,)})
+    return shapes
+
+
+def drawn_parameters(random, shapes):
+    """Normal with deviation 0.3; around 1 for the scales of norms."""
     return {
         name: rounded(0.3 * random.standard_normal(shape) + (name.endswith("weight") and "ln_" in name))
         for name, shape in shapes.items()
@@ -205,9 +216,14 @@ def gpt2_parameters(random):
 
 def gpt2_logits(params, tokens):
     """GPT-2 (Radford et al., 2019) written out: pre-norm blocks, causal attention, tied head."""
-    batch, context = tokens.shape
-    channels, heads = SIZES["channels"], SIZES["heads"]
-    future = torch.ones(context, context).triu(1).bool()
+    x = params["wte.weight"][tokens] + params["wpe.weight"][:tokens.shape[1]]
+    return through_blocks(params, x, SIZES, causal=True) @ params["wte.weight"].T
+
+
+def through_blocks(params, x, sizes, causal):
+    """x [batch, context, channels] after GPT-2's blocks and the last normalisation."""
+    batch, context, channels = x.shape
+    hidden_from = torch.ones(context, context).triu(1 if causal else context).bool()
 
     def norm(x, name):
         return F.layer_norm(x, (channels,), params[f"{name}.weight"], params[f"{name}.bias"], 1e-5)
@@ -215,18 +231,147 @@ def gpt2_logits(params, tokens):
     def linear(x, name):
         return x @ params[f"{name}.weight"] + params[f"{name}.bias"]
 
-    x = params["wte.weight"][tokens] + params["wpe.weight"][:context]
-    for layer in range(SIZES["layers"]):
+    for layer in range(sizes["layers"]):
         block = f"h.{layer}"
         qkv = linear(norm(x, f"{block}.ln_1"), f"{block}.attn.c_attn").split(channels, dim=-1)
-        q, k, v = [y.view(batch, context, heads, -1).transpose(1, 2) for y in qkv]
-        scores = q @ k.transpose(-1, -2) / math.sqrt(channels / heads)
-        mixed = scores.masked_fill(future, -math.inf).softmax(-1) @ v
+        q, k, v = [y.view(batch, context, sizes["heads"], -1).transpose(1, 2) for y in qkv]
+        scores = q @ k.transpose(-1, -2) / math.sqrt(channels / sizes["heads"])
+        mixed = scores.masked_fill(hidden_from, -math.inf).softmax(-1) @ v
         joined = mixed.transpose(1, 2).reshape(batch, context, channels)
         x = x + linear(joined, f"{block}.attn.c_proj")
         hidden = F.gelu(linear(norm(x, f"{block}.ln_2"), f"{block}.mlp.c_fc"), approximate="tanh")
         x = x + linear(hidden, f"{block}.mlp.c_proj")
-    return norm(x, "ln_f") @ params["wte.weight"].T
+    return norm(x, "ln_f")
+
+
+MLP_WIDTHS = [3, 6, 5, 4]
+LORA = {"rank": 2, "alpha": 3}
+ENCODER = {"context": 5, "features": 3, "vocabulary": 7, "layers": 2, "heads": 2, "channels": 4, "outputs": 3}
+
+
+def models_file():
+    """The first loss and gradients of each model, and its parameters after three steps of AdamW."""
+    tensors = {}
+    for seed, (case, (shapes, data, loss_of)) in enumerate(model_cases().items()):
+        random = np.random.RandomState(seed)
+        params = {name: parameter(value) for name, value in drawn_parameters(random, shapes).items()}
+        batches = [data(random) for _ in RATES]
+        steps = adamw_steps(params, batches, loss_of)
+        tensors.update({f"{case}/{name}": value for name, value in steps.items()})
+    return tensors
+
+
+def adamw_steps(params, batches, loss_of):
+    """Three steps; where there are adapters, only they are trained. Epsilon is that of `gpt2_file`."""
+    tensors = {f"initial/{name}": param.detach().numpy().copy() for name, param in params.items()}
+    trained = [param for name, param in params.items()
+               if name.startswith("lora.") or "lora.layers.0.weight.a" not in params]
+    optimizer = torch.optim.AdamW([
+        {"params": [param for param in trained if param.dim() >= 2], "weight_decay": 0.1},
+        {"params": [param for param in trained if param.dim() < 2], "weight_decay": 0},
+    ], lr=0, betas=(0.9, 0.95), eps=1e-5)
+    losses = []
+    for step, (inputs, targets) in enumerate(batches):
+        tensors.update({f"inputs/{step}": inputs, f"targets/{step}": targets})
+        for param in params.values():
+            param.grad = None
+        loss = loss_of(params, torch.tensor(inputs), torch.tensor(targets))
+        loss.backward()
+        losses.append(loss.item())
+        if step == 0:
+            for name, param in params.items():
+                tensors[f"gradient/{name}"] = param.grad.numpy().copy()
+        for group in optimizer.param_groups:
+            group["lr"] = RATES[step] / 10
+        optimizer.step()
+    tensors.update({f"after/{name}": param.detach().numpy().copy() for name, param in params.items()})
+    return {**tensors, "losses": np.array(losses)}
+
+
+def model_cases():
+    """By name: shapes of the parameters, what draws a batch, and the loss of parameters and a batch."""
+    layers = range(len(MLP_WIDTHS) - 1)
+    mlp = {}
+    adapters = {}
+    for layer in layers:
+        inputs, outputs = MLP_WIDTHS[layer:layer + 2]
+        mlp.update({f"layers.{layer}.weight": (inputs, outputs), f"layers.{layer}.bias": (outputs,)})
+        adapters[f"lora.layers.{layer}.weight.a"] = (inputs, LORA["rank"])
+        adapters[f"lora.layers.{layer}.weight.b"] = (LORA["rank"], outputs)
+    lora = {**{f"base.{name}": shape for name, shape in mlp.items()}, **adapters}
+
+    def gelu(x):
+        return F.gelu(x, approximate="tanh")
+
+    def mlp_outputs(params, x, activation):
+        for layer in layers:
+            x = x if layer == 0 else activation(x)
+            x = x @ params[f"layers.{layer}.weight"] + params[f"layers.{layer}.bias"]
+        return x
+
+    def mlp_loss(loss, activation):
+        return lambda params, x, y: loss(mlp_outputs(params, x, activation), y)
+
+    def lora_loss(scale):
+        def loss(params, x, y):
+            base = {name[5:]: value for name, value in params.items() if name.startswith("base.")}
+            for layer in layers:
+                name = f"layers.{layer}.weight"
+                a, b = params[f"lora.{name}.a"], params[f"lora.{name}.b"]
+                base[name] = base[name] + scale * (a @ b)
+            return F.cross_entropy(mlp_outputs(base, x, gelu), y)
+        return loss
+
+    def numbers(*shape):
+        return lambda random: rounded(random.standard_normal(shape))
+
+    def integers(below, *shape):
+        return lambda random: random.randint(0, below, shape)
+
+    def both(inputs, targets):
+        return lambda random: (inputs(random), targets(random))
+
+    classes = both(numbers(4, MLP_WIDTHS[0]), integers(MLP_WIDTHS[-1], 4))
+    values = both(numbers(4, MLP_WIDTHS[0]), numbers(4, MLP_WIDTHS[-1]))
+    context, features, vocabulary, outputs = [
+        ENCODER[name] for name in ["context", "features", "vocabulary", "outputs"]]
+    return {
+        "mlp, relu": (mlp, classes, mlp_loss(F.cross_entropy, F.relu)),
+        "mlp, gelu": (mlp, classes, mlp_loss(F.cross_entropy, gelu)),
+        "mlp, tanh": (mlp, values, mlp_loss(F.mse_loss, torch.tanh)),
+        "lora": (lora, classes, lora_loss(LORA["alpha"] / LORA["rank"])),
+        "rslora": (lora, classes, lora_loss(LORA["alpha"] / math.sqrt(LORA["rank"]))),
+        "encoder, regression": (
+            encoder_shapes({"input.weight": (features, ENCODER["channels"]), "input.bias": (ENCODER["channels"],)}),
+            both(numbers(4, context, features), numbers(4, outputs)),
+            lambda params, x, y: F.mse_loss(regression_encoder(params, x), y),
+        ),
+        "encoder, classification": (
+            encoder_shapes({"input.weight": (vocabulary, ENCODER["channels"])}),
+            both(integers(vocabulary, 4, context), integers(outputs, 4)),
+            lambda params, x, y: F.cross_entropy(classification_encoder(params, x), y),
+        ),
+    }
+
+
+def encoder_shapes(inputs):
+    channels, outputs = ENCODER["channels"], ENCODER["outputs"]
+    head = {"head.weight": (channels, outputs), "head.bias": (outputs,)}
+    return {**inputs, "wpe.weight": (ENCODER["context"], channels), **block_shapes(ENCODER), **head}
+
+
+def regression_encoder(params, x):
+    """Continuous inputs, full attention, the mean of all positions."""
+    x = x @ params["input.weight"] + params["input.bias"] + params["wpe.weight"]
+    pooled = through_blocks(params, x, ENCODER, causal=False).mean(1)
+    return pooled @ params["head.weight"] + params["head.bias"]
+
+
+def classification_encoder(params, tokens):
+    """Tokens, causal attention, the last position."""
+    x = params["input.weight"][tokens] + params["wpe.weight"]
+    pooled = through_blocks(params, x, ENCODER, causal=True)[:, -1]
+    return pooled @ params["head.weight"] + params["head.bias"]
 
 
 def rounded(value):
@@ -258,6 +403,7 @@ def main():
     files = {
         "optimizers.safetensors": safetensors(optimizers_file()),
         "gpt2.safetensors": safetensors(gpt2_file()),
+        "models.safetensors": safetensors(models_file()),
     }
     FOLDER.mkdir(exist_ok=True)
     others = [name for name, made in files.items()

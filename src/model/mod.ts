@@ -1,8 +1,30 @@
 /** Pure models. @module */
+export { encoderOutputs, type EncoderParams, type EncoderSizes, initEncoder } from "./encoder.ts";
+export { fullAttention } from "./full_attention.ts";
 export { languageModelLoss, nextTokenLogits, type TokenTensors } from "./language_model.ts";
+export type { Dense, Norm } from "./layers.ts";
+export {
+  initLora,
+  type LoraAdapter,
+  loraDense,
+  type LoraOptions,
+  loraScale,
+  mergeLora,
+  unmergeLora,
+  withLora,
+} from "./lora.ts";
+export { initMlp, mlpLogits, type MlpParams, type MlpSizes } from "./mlp.ts";
+export {
+  classificationLoss,
+  type Predict,
+  regressionLoss,
+  type SupervisedLoss,
+  type SupervisedTensors,
+} from "./supervised_loss.ts";
 export {
   initTransformer,
   transformerLogits,
   type TransformerParams,
   type TransformerSizes,
 } from "./transformer.ts";
+export type { TransformerBlock } from "./transformer_block.ts";

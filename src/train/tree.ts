@@ -51,12 +51,17 @@ export function withLeaves<T extends Tree>(tree: T, leaves: readonly Tensor[]): 
   return mapTree(() => leaves[next++]!, tree);
 }
 
+/** The tree with what `f` makes of each leaf in its place: a leaf, or a branch that may be empty. */
+export function graftTree(f: (path: string, leaf: Tensor) => Tree, tree: Tree): Tree {
+  return mapFrom("", f, tree, []);
+}
+
 /**
  * The tree with an empty branch in place of every leaf that `keeps` refuses: what stays has its place, its
  * path and its order.
  */
 export function maskTree(keeps: (path: string, leaf: Tensor) => boolean, tree: Tree): Tree {
-  return mapFrom("", (path, leaf) => keeps(path, leaf) ? leaf : {}, tree, []);
+  return graftTree((path, leaf) => keeps(path, leaf) ? leaf : {}, tree);
 }
 
 /**

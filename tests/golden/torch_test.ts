@@ -5,7 +5,15 @@ import { BACKENDS } from "../../src/adapters/backend_choice.ts";
 import { decodeSafetensors } from "../../src/codec/safetensors.ts";
 import type { HostTensor } from "../../src/core/host_tensor.ts";
 import { key } from "../../src/core/rng_key.ts";
+import { encoderOutputs, type EncoderSizes, initEncoder } from "../../src/model/encoder.ts";
 import { languageModelLoss } from "../../src/model/language_model.ts";
+import { initLora, withLora } from "../../src/model/lora.ts";
+import { initMlp, mlpLogits, type MlpParams, type MlpSizes } from "../../src/model/mlp.ts";
+import {
+  classificationLoss,
+  regressionLoss,
+  type SupervisedLoss,
+} from "../../src/model/supervised_loss.ts";
 import { initTransformer, type TransformerParams } from "../../src/model/transformer.ts";
 import type { Device } from "../../src/ports/device.ts";
 import { adafactor } from "../../src/train/adafactor.ts";
@@ -14,6 +22,7 @@ import { chain } from "../../src/train/chain.ts";
 import { clipByGlobalNorm, clipByValue } from "../../src/train/clip.ts";
 import { addDecayedWeights } from "../../src/train/decayed_weights.ts";
 import { toDevice } from "../../src/train/device_tensor.ts";
+import { frozen } from "../../src/train/frozen.ts";
 import { lion } from "../../src/train/lion.ts";
 import type { HostBatch, Loss } from "../../src/train/loss.ts";
 import type { Optimizer } from "../../src/train/optimizer.ts";
@@ -59,7 +68,71 @@ const OPTIMIZERS: Readonly<Record<string, Optimizer>> = {
 
 const SIZES = { vocabulary: 11, context: 6, layers: 2, heads: 2, channels: 8, dropout: 0 };
 
+const trained = adamw({ beta2: 0.95, epsilon: 1e-5, weightDecay: 0.1 });
+const onlyAdapters = perGroup(
+  { name: "lora", leaves: "lora.*", optimizer: trained },
+  { name: "base", leaves: "*", optimizer: frozen() },
+);
+
+/** A model, as the trainings below take it. */
+interface ModelCase {
+  readonly init: () => Tree;
+  readonly loss: Loss;
+  readonly optimizer: Optimizer;
+}
+
+const layers = { layers: 2, heads: 2, channels: 4, context: 5, outputs: 3, dropout: 0 };
+
+/** The models of `model_cases`, by the same names. */
+const MODELS: Readonly<Record<string, ModelCase>> = {
+  "mlp, relu": mlp("relu", classificationLoss),
+  "mlp, gelu": mlp("gelu", classificationLoss),
+  "mlp, tanh": mlp("tanh", regressionLoss),
+  "lora": adaptedMlp(false),
+  "rslora": adaptedMlp(true),
+  "encoder, regression": encoder(
+    { ...layers, input: { features: 3 }, attention: "full", pooling: "mean" },
+    regressionLoss,
+  ),
+  "encoder, classification": encoder(
+    { ...layers, input: { vocabulary: 7 }, attention: "causal", pooling: "last" },
+    classificationLoss,
+  ),
+};
+
 for (const backend of BACKENDS) {
+  for (const [name, model] of Object.entries(MODELS)) {
+    backendTest(backend, `the gradients of ${name} are PyTorch's`, async (device) => {
+      const file = part(await fixture("models"), `${name}/`);
+      const start = initialTrainState(() => initialOf(model, file), trace(0));
+      const { state, metrics } = trainStep(
+        { ...training(trace(0)), loss: model.loss },
+        start,
+        [supervisedBatch(file, 0)],
+      );
+      await assertNear(device, state.optimizer, part(file, "gradient/"));
+      for (const tree of [tensorsOf(start), tensorsOf(state), metrics.values]) release(tree);
+    });
+
+    backendTest(backend, `three steps of AdamW on ${name} are PyTorch's`, async (device) => {
+      const file = part(await fixture("models"), `${name}/`);
+      const { loss, optimizer } = model;
+      let state = initialTrainState(() => initialOf(model, file), optimizer);
+      for (const step of RATES.keys()) {
+        const next = trainStep({ ...training(optimizer), loss }, state, [
+          supervisedBatch(file, step),
+        ]);
+        release(tensorsOf(state), tensorsOf(next.state));
+        state = next.state;
+        const [value] = (await device.read(next.metrics.values)).data;
+        assertRelative(value!, file.get("losses")!.data[step]!, `loss ${step}`);
+        next.metrics.values.dispose();
+      }
+      await assertNear(device, state.params, part(file, "after/"));
+      release(tensorsOf(state));
+    });
+  }
+
   for (const [name, optimizer] of Object.entries(OPTIMIZERS)) {
     backendTest(backend, `three steps of ${name} end where PyTorch's do`, async (device) => {
       const file = await fixture("optimizers");
@@ -117,6 +190,11 @@ for (const backend of BACKENDS) {
   }
 }
 
+Deno.test("the fixture has each model that is compared, and no other", async () => {
+  const names = new Set([...(await fixture("models")).keys()].map((name) => name.split("/")[0]));
+  assert.deepEqual([...names].sort(), Object.keys(MODELS).sort());
+});
+
 Deno.test("the fixture has the steps of each optimiser that is compared, and of no other", async () => {
   const names = new Set(
     [...(await fixture("optimizers")).keys()].map((name) => name.split("/")[0]),
@@ -124,6 +202,51 @@ Deno.test("the fixture has the steps of each optimiser that is compared, and of 
   const cases = names.difference(new Set(["initial", "gradient"]));
   assert.deepEqual([...cases].sort(), Object.keys(OPTIMIZERS).sort());
 });
+
+type Head = typeof classificationLoss | typeof regressionLoss;
+
+function mlp(activation: MlpSizes["activation"], head: Head): ModelCase {
+  const sizes = { inputs: 3, hidden: [6, 5], outputs: 4, activation };
+  return modelCase(
+    () => initMlp(sizes, key(0)),
+    head((params, inputs) => mlpLogits(params, inputs, sizes)),
+  );
+}
+
+function adaptedMlp(rslora: boolean): ModelCase {
+  const { init, loss } = mlp("gelu", classificationLoss);
+  const options = { rank: 2, alpha: 3, targets: ["*.weight"], rslora };
+  return {
+    init() {
+      const base = init();
+      return { base, lora: initLora(base, options, key(1)) };
+    },
+    loss(params, batch, key) {
+      const { base, lora } = params as { base: MlpParams; lora: Tree };
+      return loss(withLora(base, lora, options), batch, key);
+    },
+    optimizer: onlyAdapters,
+  };
+}
+
+function encoder(sizes: EncoderSizes, head: Head): ModelCase {
+  return modelCase(
+    () => initEncoder(sizes, key(0)),
+    head((params, inputs, key) => encoderOutputs(params, inputs, sizes, key)),
+  );
+}
+
+function modelCase<P extends Tree>(init: () => P, loss: SupervisedLoss<P>): ModelCase {
+  return { init, loss: loss as unknown as Loss, optimizer: trained };
+}
+
+function initialOf({ init }: ModelCase, file: Tensors): Tree {
+  return right(restoreTree(init(), part(file, "initial/")));
+}
+
+function supervisedBatch(file: Tensors, step: number): HostBatch {
+  return { inputs: file.get(`inputs/${step}`)!, targets: file.get(`targets/${step}`)! };
+}
 
 type Tensors = ReadonlyMap<string, HostTensor>;
 

@@ -9,6 +9,7 @@ import {
   findImports,
   type Finding,
   type Import,
+  isConfig,
   lineAt,
   readConfig,
   readTree,
@@ -196,8 +197,8 @@ const CODE_RULES: readonly Rule[] = [
  * `tests/`, `bench/` or `tools/` imports a package otherwise than through `deno.json`.
  */
 export function checkLayers(files: readonly SourceFile[]): readonly Finding[] {
-  const config = readConfig(files);
   return files.filter(({ path }) => isModule(path)).flatMap((file) => {
+    const config = readConfig(files, file.path);
     const inImports = findImports(file.text).flatMap((found) => {
       const target = found.specifier === undefined
         ? undefined
@@ -330,6 +331,6 @@ function globalName(names: string): RegExp {
 }
 
 if (import.meta.main) {
-  const files = readTree((path) => isModule(path) || path === "deno.json");
+  const files = readTree((path) => isModule(path) || isConfig(path));
   report("check_layers", files.filter(({ path }) => isModule(path)).length, checkLayers(files));
 }

@@ -66,15 +66,26 @@ export function lineAt(text: string, offset: number): number {
   return text.slice(0, offset).split("\n").length;
 }
 
-/** Reads `deno.json` out of the tree; a tree without one has an empty configuration. */
-export function readConfig(files: readonly SourceFile[]): DenoConfig {
-  const file = files.find(({ path }) => path === "deno.json");
+/**
+ * Reads the `deno.json` that a file of the tree, or the root, belongs to: that of its folder, or of the
+ * nearest above that has one. A tree without one has an empty configuration.
+ */
+export function readConfig(files: readonly SourceFile[], path = "deno.json"): DenoConfig {
+  const folders = path.split("/").slice(0, -1);
+  const places = folders.map((_, i) => [...folders.slice(0, i + 1), "deno.json"].join("/"));
+  const file = ["deno.json", ...places].map((place) => files.find(({ path }) => path === place))
+    .findLast((file) => file !== undefined);
   if (file === undefined) return {};
   try {
     return JSON.parse(file.text);
   } catch (cause) {
-    throw new Error("Cannot read deno.json: expected JSON without comments", { cause });
+    throw new Error(`Cannot read ${file.path}: expected JSON without comments`, { cause });
   }
+}
+
+/** Whether a path is that of a configuration. */
+export function isConfig(path: string): boolean {
+  return path === "deno.json" || path.endsWith("/deno.json");
 }
 
 /** Lists the export map, also where it is written as a single path. */

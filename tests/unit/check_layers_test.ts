@@ -140,6 +140,16 @@ Deno.test("checkLayers() refuses specifiers that bypass deno.json, everywhere", 
   assertFound("src/cli/a.js", `// @ts-types="npm:a@1.0.0"\nlet a;`, /expected a name from deno/);
 });
 
+Deno.test("checkLayers() goes by the deno.json of a folder that has one of its own", () => {
+  const files = [
+    { path: "deno.json", text: `{"imports":{}}` },
+    { path: "tools/a/deno.json", text: `{"imports":{"b":"npm:b@1.0.0"}}` },
+  ];
+  const text = `import b from "b";`;
+  assert.deepEqual(checkLayers([...files, { path: "tools/a/c.ts", text }]), []);
+  assert.equal(checkLayers([...files, { path: "tools/c.ts", text }]).length, 1);
+});
+
 Deno.test("checkLayers() accepts packages that deno.json maps, and their modules", () => {
   assertClean("src/codec/a.ts", `import "canonicalize"; import "canonicalize/lib/x.js";`);
   assertClean("src/core/a.ts", `import "fp-ts/Either.js"; import "fp-ts/function.js";`);

@@ -264,8 +264,8 @@ def models_file():
 def adamw_steps(params, batches, loss_of):
     """Three steps; where there are adapters, only they are trained. Epsilon is that of `gpt2_file`."""
     tensors = {f"initial/{name}": param.detach().numpy().copy() for name, param in params.items()}
-    trained = [param for name, param in params.items()
-               if name.startswith("lora.") or "lora.layers.0.weight.a" not in params]
+    adapters = [param for name, param in params.items() if name.startswith("lora.")]
+    trained = adapters or list(params.values())
     optimizer = torch.optim.AdamW([
         {"params": [param for param in trained if param.dim() >= 2], "weight_decay": 0.1},
         {"params": [param for param in trained if param.dim() < 2], "weight_decay": 0},
@@ -406,16 +406,18 @@ def main():
         "models.safetensors": safetensors(models_file()),
     }
     FOLDER.mkdir(exist_ok=True)
-    others = [name for name, made in files.items()
-              if (FOLDER / name).exists() and (FOLDER / name).read_bytes() != made]
+    others = []
+    for name, made in files.items():
+        if not (FOLDER / name).exists():
+            (FOLDER / name).write_bytes(made)
+            print(f"{name}: {len(made)} bytes, new")
+        elif (FOLDER / name).read_bytes() == made:
+            print(f"{name}: {len(made)} bytes, as it was")
+        else:
+            others.append(name)
     if others:
         sys.exit(f"Expected the files that are there, made other bytes for {', '.join(others)}: "
                  "remove them first if that is what you want")
-    for name, made in files.items():
-        kept = (FOLDER / name).exists()
-        if not kept:
-            (FOLDER / name).write_bytes(made)
-        print(f"{name}: {len(made)} bytes, {'as it was' if kept else 'new'}")
 
 
 if __name__ == "__main__":

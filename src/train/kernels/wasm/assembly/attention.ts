@@ -1,11 +1,6 @@
-import { product } from "./product";
-import { exponentials, greatest, scale } from "./softmax";
 import { sumOfLanes } from "./lanes";
-
-const FULL = 0;
-const LOWER_RESULT = 1;
-const LOWER_LEFT = 2;
-const UPPER_LEFT = 3;
+import { LOWER_LEFT, LOWER_RESULT, product, UPPER_LEFT } from "./product";
+import { exponentials, greatest, scale } from "./softmax";
 
 /**
  * softmax(Q K' / sqrt(width)) over the positions up to each, of every head of every sequence: writes

@@ -9,11 +9,11 @@ const ROWS = 64;
 /** Every entry is wanted, and may be other than 0. */
 const FULL = 0;
 /** Of C only what is on and below the diagonal is wanted. */
-const LOWER_RESULT = 1;
+export const LOWER_RESULT = 1;
 /** A is 0 above its diagonal. */
-const LOWER_LEFT = 2;
+export const LOWER_LEFT = 2;
 /** A is 0 below its diagonal. */
-const UPPER_LEFT = 3;
+export const UPPER_LEFT = 3;
 
 /** Bytes of memory that kernels work in. */
 export function workBytes(): i32 {

@@ -6,21 +6,24 @@ import { release, scoped } from "../train/ownership.ts";
 import { tensorsOf, type TrainState } from "../train/train_state.ts";
 import { type Leaf, leavesOf } from "../train/tree.ts";
 
+/** A state's fingerprint, and the names of the tensors that it is of. */
+export interface NamedFingerprint {
+  readonly fingerprint: StateFingerprint;
+  /** As manifests have them ("model/wte.weight"), in sorted order. */
+  readonly tensors: readonly string[];
+}
+
 /** The fingerprint of a state, computed on the device. Borrows the state. */
 export async function fingerprintState(
   device: Device,
   state: TrainState,
-): Promise<StateFingerprint> {
+): Promise<NamedFingerprint> {
   const leaves = namedLeaves(state);
   const sums = scoped(() => fingerprintSums(leaves.map(([, leaf]) => leaf)));
   const { data } = await device.read(sums).finally(() => release(sums));
   const words = new Uint32Array(data.buffer, data.byteOffset, data.length);
-  return stateFingerprint(leaves.map(([name]) => name), words);
-}
-
-/** The names of a state's tensors as manifests have them ("model/wte.weight"), in sorted order. */
-export function tensorNames(state: TrainState): readonly string[] {
-  return namedLeaves(state).map(([name]) => name);
+  const tensors = leaves.map(([name]) => name);
+  return { fingerprint: stateFingerprint(tensors, words), tensors };
 }
 
 function namedLeaves(state: TrainState): readonly Leaf[] {

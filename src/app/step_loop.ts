@@ -4,7 +4,7 @@ import { differingTensors } from "../codec/state_fingerprint.ts";
 import { grainOf } from "../core/config.ts";
 import { planEnds } from "../core/plan_ends.ts";
 import { advance, type DataCursor, samplesAt } from "../core/data_cursor.ts";
-import type { SnapshotReason, StateFingerprint, StepTaken } from "../core/event.ts";
+import type { SnapshotReason, StepTaken } from "../core/event.ts";
 import type { RunId } from "../core/run_id.ts";
 import type { Snapshot, SnapshotId } from "../core/snapshot.ts";
 import { type Await, fail } from "../ports/attempt.ts";
@@ -16,7 +16,7 @@ import { tensorsOf, type TrainState } from "../train/train_state.ts";
 import { type DeviceMetrics, trainStep } from "../train/train_step.ts";
 import type { RunError } from "./errors.ts";
 import { evaluate } from "./evaluate.ts";
-import { fingerprintState, tensorNames } from "./fingerprint_state.ts";
+import { fingerprintState, type NamedFingerprint } from "./fingerprint_state.ts";
 import { type Journal, openJournal } from "./journal.ts";
 import type { Plan } from "./plan.ts";
 import { divergence, type Recorder } from "./recorder.ts";
@@ -67,16 +67,9 @@ export async function takeSteps(
       const metrics = await readMetrics(env.device, next.metrics);
       cursor = advance(cursor, plan.config.batch.size, plan.task.data.identity.samples);
       const batch = sha256(...batches.map(batchDigest));
-      const fingerprint = await fingerprintIfDue(loop, state);
-      const data = {
-        step: state.step,
-        ...cursor,
-        batch,
-        ...metrics,
-        ...(fingerprint && { fingerprint }),
-      };
-      const names = fingerprint === undefined ? [] : tensorNames(state);
-      await journal.add(() => recordStep(loop, data, names));
+      const taken = await fingerprintIfDue(loop, state);
+      const data = { step: state.step, ...cursor, batch, ...metrics };
+      await journal.add(() => recordStep(loop, data, taken));
       if (recorder.ended()) break;
       await evaluateIfDue(loop, journal, state);
       if (recorder.ended()) break;
@@ -97,13 +90,14 @@ export async function takeSteps(
  */
 async function recordStep(
   { env, plan, recorder }: Loop,
-  data: StepTaken["data"],
-  tensors: readonly string[],
+  measured: Omit<StepTaken["data"], "fingerprint">,
+  taken: NamedFingerprint | undefined,
 ): Promise<void> {
   const before = recorder.next();
   const recorded = before === undefined;
-  if (before?.type === "StepTaken" && before.data.fingerprint && data.fingerprint) {
-    const leaves = differingTensors(tensors, before.data.fingerprint, data.fingerprint);
+  const data = { ...measured, ...(taken && { fingerprint: taken.fingerprint }) };
+  if (taken !== undefined && before?.type === "StepTaken" && before.data.fingerprint) {
+    const leaves = differingTensors(taken.tensors, before.data.fingerprint, taken.fingerprint);
     if (leaves.length > 0) fail(divergence(before, { type: "StepTaken", data }, data.step, leaves));
   }
   await recorder.record({ type: "RecordStep", data });
@@ -166,7 +160,7 @@ async function nextBatches(
 async function fingerprintIfDue(
   { env, plan }: Loop,
   state: TrainState,
-): Promise<StateFingerprint | undefined> {
+): Promise<NamedFingerprint | undefined> {
   const { every } = plan.config.fingerprint;
   return every === 0 || state.step % every !== 0
     ? undefined

@@ -14,7 +14,6 @@ import {
   foldIn,
   type HostTensor,
   key,
-  type LogWriter,
   memoryStore,
   normal,
   type Optimizer,
@@ -36,9 +35,8 @@ import {
 import { canonicalJson, encodeEvent } from "foldlog/codec";
 import * as tf from "foldlog/tf";
 import { backendTest, leaksNothing } from "../support/backends.ts";
+import { killedAfter, RUN } from "../support/hazard_runs.ts";
 import { propertySeed } from "../support/small_tasks.ts";
-
-const RUN = "run";
 
 /** Snapshots are taken at 4, 8 and 12; a run that is lost after step 10 is resumed from step 8. */
 const CONFIG = {
@@ -428,22 +426,7 @@ async function lostAfter(
   step: number,
   store: Store = memoryStore(),
 ): Promise<Store> {
-  const reason = "the process was killed";
-  const dead = TE.left(
-    { type: "LogUnavailable", action: "append", place: "test", reason } as const,
-  );
-  const mortal = (writer: LogWriter): LogWriter => ({
-    ...writer,
-    append: (events, version) =>
-      events.some(({ data }) => "step" in data && data.step > step)
-        ? dead
-        : writer.append(events, version),
-  });
-  const log = { ...store.log, open: (run: string) => TE.map(mortal)(store.log.open(run)) };
-  const result = await leaksNothing(() =>
-    trainRun({ store: { ...store, log }, device }, RUN, task)()
-  );
-  assert.ok(E.isLeft(result) && result.left.type === "LogUnavailable");
+  await killedAfter(device, store, task, step);
   return store;
 }
 

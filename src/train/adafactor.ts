@@ -1,14 +1,14 @@
 import * as tf from "@tensorflow/tfjs";
-import { type DecayMask, hasTwoDimensions } from "./adamw.ts";
 import { sumSquares } from "./kernels/sum_squares.ts";
 import { mixed } from "./mixed.ts";
 import type { Optimizer } from "./optimizer.ts";
 import { scoped } from "./ownership.ts";
 import { leafFinder, mapNamed, mapTree, maskTree, type Tree, withLeaves } from "./tree.ts";
+import { decayOf, type DecayOptions, hasTwoDimensions } from "./weight_decay.ts";
 import { zerosLike } from "./zeros.ts";
 
 /** The coefficients of Adafactor; the defaults are the paper's. */
-export interface AdafactorOptions {
+export interface AdafactorOptions extends DecayOptions {
   /** At update t, counted from 1, the means of the squares keep 1 - t^-decayExponent of themselves. */
   readonly decayExponent?: number;
   /** Added to the squares. */
@@ -17,9 +17,6 @@ export interface AdafactorOptions {
   readonly clipThreshold?: number;
   /** Share of the updates' running mean that is kept; 0 keeps no such mean, and no memory for it. */
   readonly momentum?: number;
-  readonly weightDecay?: number;
-  /** Which parameters decay: those of two or more dimensions, unless it is given. */
-  readonly decays?: DecayMask;
 }
 
 /**
@@ -55,7 +52,8 @@ export type AdafactorState = {
  */
 export function adafactor(options: AdafactorOptions = {}): Optimizer<AdafactorState> {
   const { decayExponent = 0.8, epsilon = 1e-30, clipThreshold = 1 } = options;
-  const { momentum = 0, weightDecay = 0, decays = hasTwoDimensions } = options;
+  const { momentum = 0 } = options;
+  const decayAt = decayOf(options);
   return {
     init: (params) => ({ ...zeroMeans(params), mu: momentum > 0 ? zerosLike(params) : {} }),
     update(gradients, state, params, { step, learningRate }) {
@@ -70,7 +68,7 @@ export function adafactor(options: AdafactorOptions = {}): Optimizer<AdafactorSt
         : state.mu;
       const updates = mapNamed(
         (path, step, param) => {
-          const rate = weightDecay > 0 && decays(path, param!) ? learningRate * weightDecay : 0;
+          const rate = learningRate * decayAt(path, param!);
           return scoped(() => tf.neg(rate > 0 ? tf.add(step, tf.mul(param!, rate)) : step));
         },
         momentum > 0 ? mu as typeof steps : steps,

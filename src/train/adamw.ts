@@ -2,6 +2,7 @@ import type * as tf from "@tensorflow/tfjs";
 import { adamUpdate } from "./kernels/adam_update.ts";
 import type { Optimizer, UpdateContext } from "./optimizer.ts";
 import { mapNamed, type Tree, withLeaves } from "./tree.ts";
+import { decayOf, type DecayOptions } from "./weight_decay.ts";
 import { zerosLike } from "./zeros.ts";
 
 /** The coefficients of Adam; the defaults are the paper's. */
@@ -14,9 +15,6 @@ export interface AdamOptions {
 /** Running means of the gradients (mu) and of their squares (nu), as trees of the parameters' structure. */
 export type AdamState = { readonly mu: Tree; readonly nu: Tree };
 
-/** Which parameters decay. */
-export type DecayMask = (path: string, param: tf.Tensor) => boolean;
-
 /**
  * Adam with decoupled weight decay (Loshchilov and Hutter, 2019, algorithm 2), learning rate included, as
  * one kernel for each parameter.
@@ -24,13 +22,11 @@ export type DecayMask = (path: string, param: tf.Tensor) => boolean;
  * Decay is left out for parameters of fewer than two dimensions (biases, norms), as is usual for
  * transformers, unless `decays` says otherwise.
  */
-export function adamw(
-  options: AdamOptions & { readonly weightDecay?: number; readonly decays?: DecayMask } = {},
-): Optimizer<AdamState> {
-  const { weightDecay = 0, decays = hasTwoDimensions } = options;
+export function adamw(options: AdamOptions & DecayOptions = {}): Optimizer<AdamState> {
+  const decay = decayOf(options);
   return adamWith(options, (path, param, { learningRate }) => ({
     learningRate,
-    decay: weightDecay > 0 && decays(path, param) ? weightDecay : 0,
+    decay: decay(path, param),
   }));
 }
 
@@ -42,11 +38,6 @@ export function adam(options: AdamOptions = {}): Optimizer<AdamState> {
 /** Adam's scaling alone, for a chain: the first moment over the root of the second, both corrected. */
 export function scaleByAdam(options: AdamOptions = {}): Optimizer<AdamState> {
   return adamWith(options, () => ({ learningRate: -1, decay: 0 })); // an update is subtracted
-}
-
-/** The decay of parameters of two or more dimensions. */
-export function hasTwoDimensions(_path: string, param: tf.Tensor): boolean {
-  return param.rank >= 2;
 }
 
 /**

@@ -1,7 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
-import { type DecayMask, hasTwoDimensions } from "./adamw.ts";
 import { type Optimizer, stateless } from "./optimizer.ts";
 import { mapNamed } from "./tree.ts";
+import { type DecayMask, hasTwoDimensions } from "./weight_decay.ts";
 
 /**
  * Adds `weightDecay` times the parameter to the updates of those parameters that `decays` names: those

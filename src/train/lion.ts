@@ -1,21 +1,18 @@
 import * as tf from "@tensorflow/tfjs";
-import { type DecayMask, hasTwoDimensions } from "./adamw.ts";
 import { clamped } from "./clamped.ts";
 import { mixed } from "./mixed.ts";
 import type { Optimizer } from "./optimizer.ts";
 import { scoped } from "./ownership.ts";
 import { mapNamed, type Tree, withLeaves } from "./tree.ts";
+import { decayOf, type DecayOptions } from "./weight_decay.ts";
 import { zerosLike } from "./zeros.ts";
 
 /** The coefficients of Lion; the defaults are the paper's. */
-export interface LionOptions {
+export interface LionOptions extends DecayOptions {
   /** Share of the mean in what the step is the sign of. */
   readonly beta1?: number;
   /** Share of the mean that it keeps. */
   readonly beta2?: number;
-  readonly weightDecay?: number;
-  /** Which parameters decay: those of two or more dimensions, unless it is given. */
-  readonly decays?: DecayMask;
 }
 
 /** The running mean of the gradients (mu), a tree of the parameters' structure. */
@@ -37,14 +34,15 @@ export type LionState = { readonly mu: Tree };
  * ```
  */
 export function lion(options: LionOptions = {}): Optimizer<LionState> {
-  const { beta1 = 0.9, beta2 = 0.99, weightDecay = 0, decays = hasTwoDimensions } = options;
+  const { beta1 = 0.9, beta2 = 0.99 } = options;
+  const decayAt = decayOf(options);
   return {
     init: (params) => ({ mu: zerosLike(params) }),
     update(gradients, state, params, { learningRate }) {
       const mus: tf.Tensor[] = [];
       const updates = mapNamed(
         (path, gradient, mu, param) => {
-          const decay = weightDecay > 0 && decays(path, param!) ? weightDecay : 0;
+          const decay = decayAt(path, param!);
           const next = scoped(() => {
             const step = signOf(mixed(mu!, gradient, beta1));
             const decayed = decay > 0 ? tf.add(step, tf.mul(param!, decay)) : step;

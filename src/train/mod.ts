@@ -5,14 +5,7 @@
  * @module
  */
 export { adafactor, type AdafactorOptions, type AdafactorState } from "./adafactor.ts";
-export {
-  adam,
-  type AdamOptions,
-  type AdamState,
-  adamw,
-  type DecayMask,
-  scaleByAdam,
-} from "./adamw.ts";
+export { adam, type AdamOptions, type AdamState, adamw, scaleByAdam } from "./adamw.ts";
 export { chain } from "./chain.ts";
 export { clipByGlobalNorm, clipByValue, globalNorm } from "./clip.ts";
 export { addDecayedWeights } from "./decayed_weights.ts";
@@ -50,3 +43,4 @@ export {
   type Tree,
   withLeaves,
 } from "./tree.ts";
+export type { DecayMask, DecayOptions } from "./weight_decay.ts";

@@ -77,16 +77,15 @@ export function fileSnapshotStore(
       }),
     collect: (live, { dryRun = false } = {}) =>
       attempt(async (wait) => {
-        const collecting = guardedStore("lock the objects", root, () =>
-          lockObjects(root, dryRun ? "shared" : "alone"));
-        const release = await wait<() => void>(collecting);
+        // Alone even where it only counts: what is half stored is no garbage.
+        const locking = guardedStore("lock the objects", root, () => lockObjects(root, "alone"));
+        const release = await wait<() => void>(locking);
         try {
           const ids = await wait(live());
           return await wait(guardedStore(
             "collect the objects",
             root,
-            () =>
-              collectObjects(root, ids, dryRun),
+            () => collectObjects(root, ids, dryRun),
           ));
         } finally {
           release();

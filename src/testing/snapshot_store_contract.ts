@@ -269,27 +269,30 @@ export function snapshotStoreContract(name: string, make: () => Promise<Snapshot
     assertSame(await right(store.get(id)), oddSnapshot());
   });
 
-  claim("collect() waits until every snapshot that was put is released", async ({ store }) => {
-    const first = await right(store.put("a", smallSnapshot(1)));
-    const second = await right(store.put("b", smallSnapshot(2)));
-    const live = new Set<SnapshotId>();
-    let asked = false;
-    const collecting = right(store.collect(() => {
-      asked = true;
-      return naming(live)();
-    }));
-    await whileOthersWork(store);
-    assert.ok(!asked, "live was asked for before a release");
-    live.add(first.id);
-    first.release();
-    first.release(); // does not count for the other
-    await whileOthersWork(store);
-    assert.ok(!asked, "live was asked for before the other release");
-    live.add(second.id);
-    second.release();
-    assert.deepEqual(await collecting, { objects: 0, bytes: 0 });
-    assert.deepEqual(await right(store.list()), [first.id, second.id].sort());
-  });
+  for (const dryRun of [false, true]) {
+    const name = `collect() waits until every snapshot that was put is released (dryRun ${dryRun})`;
+    claim(name, async ({ store }) => {
+      const first = await right(store.put("a", smallSnapshot(1)));
+      const second = await right(store.put("b", smallSnapshot(2)));
+      const live = new Set<SnapshotId>();
+      let asked = false;
+      const collecting = right(store.collect(() => {
+        asked = true;
+        return naming(live)();
+      }, { dryRun }));
+      await whileOthersWork(store);
+      assert.ok(!asked, "live was asked for before a release");
+      live.add(first.id);
+      first.release();
+      first.release(); // does not count for the other
+      await whileOthersWork(store);
+      assert.ok(!asked, "live was asked for before the other release");
+      live.add(second.id);
+      second.release();
+      assert.deepEqual(await collecting, { objects: 0, bytes: 0 });
+      assert.deepEqual(await right(store.list()), [first.id, second.id].sort());
+    });
+  }
 
   claim("put() waits while objects are collected", async ({ store }) => {
     const answer = Promise.withResolvers<ReadonlySet<SnapshotId>>();

@@ -30,6 +30,7 @@ export async function run(args: ArgumentsOf<"show">): Promise<number> {
     ["recipe", summary.recipe ?? "-"],
     ["status", summary.status],
     ["step", `${summary.step} of ${summary.maxSteps}, epoch ${summary.epoch}`],
+    ...(summary.skippedSteps > 0 ? [["skipped", `${summary.skippedSteps} steps`]] : []),
     [
       "loss",
       `last ${loss(summary.lastLoss)}, best ${loss(summary.bestLoss)} at step ${

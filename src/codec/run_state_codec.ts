@@ -33,6 +33,7 @@ const runState: t.Decoder<unknown, RunState> = partly(
     config: runConfig,
     data: dataIdentity,
     environment,
+    skippedSteps: count,
     lastLoss: lossAt,
     lastEvaluation: lossAt,
     bestEvaluation: lossAt,

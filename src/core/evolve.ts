@@ -27,6 +27,7 @@ function evolved(state: RunState, event: RunEvent): RunState {
       const { task, config, data, environment } = event.data;
       return { ...initialState, status: "running", task, config, data, environment };
     }
+    case "StepSkipped":
     case "StepTaken": {
       const { step, epoch, index, loss } = event.data;
       const lastLoss = { step, loss };
@@ -36,6 +37,7 @@ function evolved(state: RunState, event: RunEvent): RunState {
         cursor: { epoch, index },
         lastLoss,
         bestTrainLoss: lower(state.bestTrainLoss, lastLoss),
+        ...(event.type === "StepSkipped" && { skippedSteps: (state.skippedSteps ?? 0) + 1 }),
       };
     }
     case "EvaluationTaken": {

@@ -42,6 +42,8 @@ export interface RunState {
   readonly environment?: Environment;
   readonly step: number;
   readonly cursor: DataCursor;
+  /** How many of the steps were skipped; absent for none. */
+  readonly skippedSteps?: number;
   readonly lastLoss?: LossAt;
   readonly lastEvaluation?: LossAt;
   /** Lowest evaluation loss. */

@@ -10,6 +10,8 @@ export interface RunSummary {
   readonly step: number;
   readonly maxSteps: number | null;
   readonly epoch: number;
+  /** How many of the steps were skipped: their gradients were not finite at their loss scale. */
+  readonly skippedSteps: number;
   readonly backend: string | null;
   readonly lastLoss: number | null;
   /** Lowest evaluation loss, or lowest training loss where nothing was evaluated. */
@@ -32,6 +34,7 @@ export function runSummary(state: RunState): RunSummary {
     step: state.step,
     maxSteps: state.config?.steps.max ?? null,
     epoch: state.cursor.epoch,
+    skippedSteps: state.skippedSteps ?? 0,
     backend: state.environment?.backend ?? null,
     lastLoss: state.lastLoss?.loss ?? null,
     bestLoss: best?.loss ?? null,

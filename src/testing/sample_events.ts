@@ -1,5 +1,5 @@
 import { defaultConfig } from "../core/config.ts";
-import type { RunEvent } from "../core/event.ts";
+import type { RunEvent, StepTaken } from "../core/event.ts";
 
 const DIGEST = "ab".repeat(32);
 
@@ -39,6 +39,12 @@ export function stepTaken(step: number, value = step / 3): RunEvent {
   };
 }
 
+/** A step that was skipped at a loss scale. */
+export function stepSkipped(step: number, lossScale: number): RunEvent {
+  const { data } = stepTaken(step) as StepTaken;
+  return { type: "StepSkipped", data: { ...data, gradNorm: Infinity, lossScale } };
+}
+
 /** A snapshot that is taken of a step. */
 export function snapshotTaken(step: number): RunEvent {
   return {
@@ -51,6 +57,7 @@ export function snapshotTaken(step: number): RunEvent {
 export const everyEvent: readonly RunEvent[] = [
   started,
   stepTaken(1),
+  stepSkipped(2, 65536),
   { type: "EvaluationTaken", data: { step: 1, loss: 0.1, samples: 16 } },
   { type: "EpochCompleted", data: { step: 1, epoch: 0 } },
   {

@@ -28,6 +28,7 @@ export { type Optimizer, stateless, type UpdateContext } from "./optimizer.ts";
 export { optimizerOf } from "./optimizer_of.ts";
 export { type ParameterGroup, perGroup } from "./per_group.ts";
 export { release, releaseOnThrow, scoped } from "./ownership.ts";
+export { type Precision, withPrecision } from "./precision.ts";
 export { restoreTree } from "./restore.ts";
 export { scaleByLearningRate, sgd, trace } from "./sgd.ts";
 export { initialTrainState, tensorsOf, type TrainState } from "./train_state.ts";

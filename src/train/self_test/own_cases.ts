@@ -5,6 +5,7 @@ import {
   anyFloats,
   type DrawnInput,
   floats,
+  halves,
   idsBelow,
   infinities,
   lowerSquares,
@@ -118,6 +119,8 @@ const CASES: Readonly<Record<keyof typeof KERNELS, readonly KernelCase[]>> = {
     product([1, 300], [300, 1], PLAIN),
     product([600, 3], [3, 260], RIGHT),
     product([66, 520], [520, 516], PLAIN),
+    of(KERNELS.product, [halves(70, 36), halves(36, 44), floats(44)], PLAIN), // of mixed precision
+    of(KERNELS.product, [halves(35, 70), halves(46, 35)], BOTH),
   ],
   sumRows: [[300, 70], [77, 260], [1, 33]].map(([rows, n]) =>
     of(KERNELS.sumRows, [floats(rows!, n!)], {})

@@ -34,6 +34,7 @@ const runState: t.Decoder<unknown, RunState> = partly(
     data: dataIdentity,
     environment,
     lastLoss: lossAt,
+    trainEmaLoss: float,
     lastEvaluation: lossAt,
     bestEvaluation: lossAt,
     worseEvaluations: count,

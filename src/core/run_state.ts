@@ -43,6 +43,8 @@ export interface RunState {
   readonly step: number;
   readonly cursor: DataCursor;
   readonly lastLoss?: LossAt;
+  /** Exponential moving average of the training losses, those that are not finite left out. */
+  readonly trainEmaLoss?: number;
   readonly lastEvaluation?: LossAt;
   /** Lowest evaluation loss. */
   readonly bestEvaluation?: LossAt;

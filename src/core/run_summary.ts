@@ -12,6 +12,8 @@ export interface RunSummary {
   readonly epoch: number;
   readonly backend: string | null;
   readonly lastLoss: number | null;
+  /** Moving average of the training losses. */
+  readonly trainEmaLoss: number | null;
   /** Lowest evaluation loss, or lowest training loss where nothing was evaluated. */
   readonly bestLoss: number | null;
   readonly bestStep: number | null;
@@ -34,6 +36,7 @@ export function runSummary(state: RunState): RunSummary {
     epoch: state.cursor.epoch,
     backend: state.environment?.backend ?? null,
     lastLoss: state.lastLoss?.loss ?? null,
+    trainEmaLoss: state.trainEmaLoss ?? null,
     bestLoss: best?.loss ?? null,
     bestStep: best?.step ?? null,
     history: state.step,

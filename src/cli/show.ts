@@ -33,9 +33,8 @@ export async function run(args: ArgumentsOf<"show">): Promise<number> {
     ...(summary.skippedSteps > 0 ? [["skipped", `${summary.skippedSteps} steps`]] : []),
     [
       "loss",
-      `last ${loss(summary.lastLoss)}, best ${loss(summary.bestLoss)} at step ${
-        summary.bestStep ?? "-"
-      }`,
+      `last ${loss(summary.lastLoss)}, moving average ${loss(summary.trainEmaLoss)}, ` +
+      `best ${loss(summary.bestLoss)} at step ${summary.bestStep ?? "-"}`,
     ],
     ["backend", environment],
     ["sessions", `${summary.sessions}, from ${summary.startedAt} to ${summary.lastEventAt}`],

@@ -35,6 +35,7 @@ const runState: t.Decoder<unknown, RunState> = partly(
     environment,
     skippedSteps: count,
     lastLoss: lossAt,
+    trainEmaLoss: float,
     lastEvaluation: lossAt,
     bestEvaluation: lossAt,
     worseEvaluations: count,

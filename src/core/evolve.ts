@@ -38,6 +38,7 @@ function evolved(state: RunState, event: RunEvent): RunState {
         lastLoss,
         bestTrainLoss: lower(state.bestTrainLoss, lastLoss),
         ...(event.type === "StepSkipped" && { skippedSteps: (state.skippedSteps ?? 0) + 1 }),
+        ...averaged(state, loss),
       };
     }
     case "EvaluationTaken": {
@@ -85,6 +86,18 @@ function snapshotRef(state: RunState, { data }: SnapshotTaken): SnapshotRef {
     ...(lastLoss?.step === data.step && { loss: lastLoss.loss }),
     ...(lastEvaluation?.step === data.step && { evaluation: lastEvaluation.loss }),
   };
+}
+
+/** Share of the average of the training losses that is kept at each step. */
+const EMA_KEPT = 0.98;
+
+/** The average begins as the first loss, so that its weights sum to 1 from there on. */
+function averaged(
+  { trainEmaLoss: mean }: RunState,
+  loss: number,
+): Pick<RunState, "trainEmaLoss"> {
+  if (!Number.isFinite(loss)) return {};
+  return { trainEmaLoss: mean === undefined ? loss : mean + (1 - EMA_KEPT) * (loss - mean) };
 }
 
 /** The earlier of the two wins a tie, and any number beats NaN. */

@@ -14,6 +14,8 @@ export interface RunSummary {
   readonly skippedSteps: number;
   readonly backend: string | null;
   readonly lastLoss: number | null;
+  /** Moving average of the training losses. */
+  readonly trainEmaLoss: number | null;
   /** Lowest evaluation loss, or lowest training loss where nothing was evaluated. */
   readonly bestLoss: number | null;
   readonly bestStep: number | null;
@@ -37,6 +39,7 @@ export function runSummary(state: RunState): RunSummary {
     skippedSteps: state.skippedSteps ?? 0,
     backend: state.environment?.backend ?? null,
     lastLoss: state.lastLoss?.loss ?? null,
+    trainEmaLoss: state.trainEmaLoss ?? null,
     bestLoss: best?.loss ?? null,
     bestStep: best?.step ?? null,
     history: state.step,

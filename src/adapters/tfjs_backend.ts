@@ -19,6 +19,13 @@ import type { Backend, BackendChoice } from "./backend_choice.ts";
 /** Milliseconds of steps after which the event loop has a turn; a turn costs about two. */
 const TURN_EVERY = 100;
 
+/**
+ * Steps that are dispatched to a GPU before an earlier one is read back. Deno takes ten milliseconds to
+ * say that a buffer can be read, after it can: one step in flight hides that behind steps that take as
+ * long, and these behind shorter ones.
+ */
+const STEPS_AHEAD = 4;
+
 /** A WebGPU adapter as far as the choice of a backend is concerned. */
 export interface GpuAdapter {
   readonly description: string;
@@ -46,6 +53,7 @@ export function openDevice(choice: BackendChoice = "auto"): TaskEither<BackendUn
         await takeTurn();
         return await readTensor(tensor, reuse);
       },
+      ...(backend === "webgpu" && { stepsAhead: STEPS_AHEAD }),
     };
   });
 }

@@ -171,14 +171,25 @@ function describeDecideError(error: DecideError): string {
     case "WrongStep":
       return `Cannot ${error.command} at step ${error.actual}: expected step ${error.expected}.`;
     case "EnvironmentChanged": {
-      const changes = error.changes.map(({ member, recorded, current }) =>
-        `  ${member}: recorded "${recorded}", now "${current}"`
-      );
+      const kernels = error.changes.flatMap(({ kernel = [] }) => kernel);
+      const changes = [
+        ...error.changes.filter(({ kernel }) => kernel === undefined).map(
+          ({ member, recorded, current }) =>
+            `  ${member}: recorded "${recorded}", now "${current}"`,
+        ),
+        ...(kernels.length > 0 ? [`  kernels compute other bits here: ${listed(kernels)}`] : []),
+      ];
       return `The run was computed in another environment, where the same bits cannot be ` +
         `promised:\n${changes.join("\n")}\nContinue it there (--backend chooses the backend), or ` +
         "with --accept-environment, which records that exactness ends here.";
     }
   }
+}
+
+/** The first few of many names. */
+function listed(names: readonly string[]): string {
+  const more = names.length - 5;
+  return names.slice(0, 5).join(", ") + (more > 0 ? ` and ${more} more` : "");
 }
 
 function describeDivergence({ step, expected, actual, members, leaves }: Divergence): string {

@@ -51,7 +51,8 @@ export function describeError(error: RunError): string {
         `  ${path}: recorded ${recorded ?? "nothing"}, asked for ${asked}`
       );
       return `Run "${error.run}" was started with other settings:\n${changes.join("\n")}\n` +
-        "Leave them out to continue it as it is, or start another run with --run NAME.";
+        "Leave them out to continue it as it is, or start another run with --run NAME." +
+        (error.changes.some(({ path }) => path === "batch.micro") ? MICRO_REMEDY : "");
     }
     case "ComputedElsewhere":
       return `Steps ${error.from} to ${error.to} of run "${error.run}" were computed in another ` +
@@ -185,6 +186,11 @@ function describeDecideError(error: DecideError): string {
     }
   }
 }
+
+/** What helps where another `batch.micro` would change the sums: said of runs without a grain. */
+const MICRO_REMEDY =
+  " Gradients are added over passes of batch.micro samples. A run that is started " +
+  "with a batch.grain, a divisor of each batch.micro that it may need, can be continued with any of them.";
 
 /** The first few of many names. */
 function listed(names: readonly string[]): string {

@@ -1,6 +1,7 @@
 import type { Backend } from "../src/adapters/backend_choice.ts";
 import { openDevice } from "../src/adapters/tfjs_backend.ts";
 import { orThrow } from "../src/app/or_throw.ts";
+import type { HostTensor } from "../src/core/host_tensor.ts";
 import { key } from "../src/core/rng_key.ts";
 import { languageModelLoss } from "../src/model/language_model.ts";
 import { initTransformer, type TransformerParams } from "../src/model/transformer.ts";
@@ -14,10 +15,11 @@ import { type GptProblem, LEARNING_RATE } from "./gpt_problem.ts";
 import { tfjsMemory } from "./tfjs_memory.ts";
 import type { Trainee } from "./trainee.ts";
 
-/** The mini GPT in training by foldlog. */
+/** The mini GPT in training by foldlog, in passes of `grain` samples; the whole batch unless given. */
 export async function foldlogGpt(
   problem: GptProblem,
   backend: Backend,
+  grain = problem.tokens.shape[0]!,
 ): Promise<Trainee & Disposable> {
   const { sizes, tokens, targets } = problem;
   const device = await orThrow(openDevice(backend));
@@ -29,8 +31,17 @@ export async function foldlogGpt(
     key: key(1),
   };
   let state = initialTrainState(() => paramsOf(problem), training.optimizer);
+  const [batch, context] = tokens.shape as [number, number];
+  const partOf = ({ data, ...rest }: HostTensor, from: number): HostTensor => {
+    const part = data.subarray(from * context, (from + grain) * context);
+    return { ...rest, shape: [grain, context], data: part } as HostTensor;
+  };
+  const grains = Array.from({ length: batch / grain }, (_, number) => ({
+    tokens: partOf(tokens, number * grain),
+    targets: partOf(targets, number * grain),
+  }));
   const step = async () => {
-    const next = trainStep(training, state, [{ tokens, targets }]);
+    const next = trainStep(training, state, grains);
     release(tensorsOf(state), tensorsOf(next.state));
     state = next.state;
     const { data } = await device.read(next.metrics.values);

@@ -7,7 +7,10 @@
  */
 import { parseArgs } from "node:util";
 import { table } from "../src/cli/table.ts";
+import { fingerprintBench } from "./fingerprint_bench.ts";
+import { grainBench } from "./grain_bench.ts";
 import { logBench } from "./log_bench.ts";
+import { memoryBench } from "./memory_bench.ts";
 import { overheadBench } from "./overhead_bench.ts";
 import { resumeBench } from "./resume_bench.ts";
 import type { Row } from "./row.ts";
@@ -16,7 +19,10 @@ import { snapshotBench } from "./snapshot_bench.ts";
 import { stepBench } from "./step_bench.ts";
 
 const subjects: Readonly<Record<string, () => Promise<readonly Row[]>>> = {
+  fingerprint: fingerprintBench,
+  grain: grainBench,
   log: logBench,
+  memory: memoryBench,
   overhead: overheadBench,
   resume: resumeBench,
   sizes: sizesBench,

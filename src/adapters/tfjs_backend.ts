@@ -15,9 +15,17 @@ import { fusesMultiplyAdd } from "../train/kernels/wasm/kernel_module.ts";
 import { registerWasmKernels } from "../train/kernels/wasm/register_wasm_kernels.ts";
 import type { WasmBackend } from "../train/kernels/wasm/wasm_backend.ts";
 import type { Backend, BackendChoice } from "./backend_choice.ts";
+import { kernelDigests } from "./kernel_digests.ts";
 
 /** Milliseconds of steps after which the event loop has a turn; a turn costs about two. */
 const TURN_EVERY = 100;
+
+/**
+ * Steps that are dispatched to a GPU before an earlier one is read back. Deno takes ten milliseconds to
+ * say that a buffer can be read, after it can: one step in flight hides that behind steps that take as
+ * long, and these behind shorter ones.
+ */
+const STEPS_AHEAD = 4;
 
 /** A WebGPU adapter as far as the choice of a backend is concerned. */
 export interface GpuAdapter {
@@ -36,7 +44,8 @@ export function openDevice(choice: BackendChoice = "auto"): TaskEither<BackendUn
     const adapter = choice === "wasm" || choice === "cpu" ? undefined : await findGpuAdapter();
     const { backend, why } = choose(choice, adapter);
     const detail = await start(backend, adapter);
-    const environment = environmentOf(backend, detail);
+    const kernels = await kernelsOf(backend);
+    const environment = environmentOf(backend, detail, kernels);
     const takeTurn = turnTaker();
     return {
       environment,
@@ -46,6 +55,7 @@ export function openDevice(choice: BackendChoice = "auto"): TaskEither<BackendUn
         await takeTurn();
         return await readTensor(tensor, reuse);
       },
+      ...(backend === "webgpu" && { stepsAhead: STEPS_AHEAD }),
     };
   });
 }
@@ -149,13 +159,28 @@ function silenceWindowSystem(): void {
   Deno.env.set("XDG_RUNTIME_DIR", "/tmp");
 }
 
-function environmentOf(backend: string, adapter: string): Environment {
+/** What the kernels of each backend compute that was started in this process. */
+const kernelsOfStarted = new Map<Backend, NonNullable<Environment["kernels"]>>();
+
+/** What the kernels of the backend, which is the current one, compute: found once in a process. */
+async function kernelsOf(backend: Backend): Promise<NonNullable<Environment["kernels"]>> {
+  const known = kernelsOfStarted.get(backend) ?? await kernelDigests(readTensor);
+  kernelsOfStarted.set(backend, known);
+  return known;
+}
+
+function environmentOf(
+  backend: string,
+  adapter: string,
+  kernels: NonNullable<Environment["kernels"]>,
+): Environment {
   return {
     backend,
     adapter,
     tfjs: tf.version["tfjs"] ?? "unknown",
     runtime: `deno ${Deno.version.deno} (v8 ${Deno.version.v8})`,
     platform: `${Deno.build.arch}-${Deno.build.os}`,
+    kernels,
   };
 }
 

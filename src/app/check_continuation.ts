@@ -9,14 +9,16 @@ import type { RunError, SettingChange } from "./errors.ts";
 /**
  * Fails unless `task` and the settings that are asked for are those that the run was started with.
  *
- * Settings that nobody asks for are the recorded ones; a recorded one is never replaced in silence.
+ * Settings that nobody asks for are the recorded ones; a recorded one is never replaced in silence. Gives
+ * the changes that are let pass, because no bit depends on them: of `batch.micro`, where `batch.grain`
+ * says what a pass is over.
  */
 export function checkContinuation(
   run: RunId,
   state: RunState,
   task: Task,
   asked: PartialConfig,
-): void {
+): readonly SettingChange[] {
   if (state.task !== task.name) {
     refuse({ type: "TaskDiffers", run, expected: state.task ?? "", actual: task.name });
   }
@@ -25,8 +27,19 @@ export function checkContinuation(
   if (recorded.digest !== identity.digest || recorded.samples !== identity.samples) {
     refuse({ type: "DataDiffers", run, expected: recorded, actual: identity });
   }
-  const changes = settingChanges(state.config!, asked);
+  const { batch } = state.config!;
+  const all = settingChanges(state.config!, asked);
+  const passing = all.filter(({ path }) => path === "batch.micro" && batch.grain > 0);
+  const changes = all.filter((change) => !passing.includes(change));
   if (changes.length > 0) refuse({ type: "ConfigDiffers", run, changes });
+  passing.forEach(({ path, asked }) => {
+    const micro = Number(asked);
+    if (micro >= 1 && micro % batch.grain === 0 && batch.size % micro === 0) return;
+    const expected = `a multiple of the run's batch.grain, ${batch.grain}, that divides its ` +
+      `batch.size, ${batch.size}`;
+    refuse({ type: "BadSetting", path, expected, found: String(asked) });
+  });
+  return passing;
 }
 
 /** The settings in which what is asked for differs from what is recorded. */

@@ -51,7 +51,8 @@ export function describeError(error: RunError): string {
         `  ${path}: recorded ${recorded ?? "nothing"}, asked for ${asked}`
       );
       return `Run "${error.run}" was started with other settings:\n${changes.join("\n")}\n` +
-        "Leave them out to continue it as it is, or start another run with --run NAME.";
+        "Leave them out to continue it as it is, or start another run with --run NAME." +
+        (error.changes.some(({ path }) => path === "batch.micro") ? MICRO_REMEDY : "");
     }
     case "ComputedElsewhere":
       return `Steps ${error.from} to ${error.to} of run "${error.run}" were computed in another ` +
@@ -171,14 +172,30 @@ function describeDecideError(error: DecideError): string {
     case "WrongStep":
       return `Cannot ${error.command} at step ${error.actual}: expected step ${error.expected}.`;
     case "EnvironmentChanged": {
-      const changes = error.changes.map(({ member, recorded, current }) =>
-        `  ${member}: recorded "${recorded}", now "${current}"`
-      );
+      const kernels = error.changes.flatMap(({ kernel = [] }) => kernel);
+      const changes = [
+        ...error.changes.filter(({ kernel }) => kernel === undefined).map(
+          ({ member, recorded, current }) =>
+            `  ${member}: recorded "${recorded}", now "${current}"`,
+        ),
+        ...(kernels.length > 0 ? [`  kernels compute other bits here: ${listed(kernels)}`] : []),
+      ];
       return `The run was computed in another environment, where the same bits cannot be ` +
         `promised:\n${changes.join("\n")}\nContinue it there (--backend chooses the backend), or ` +
         "with --accept-environment, which records that exactness ends here.";
     }
   }
+}
+
+/** What helps where another `batch.micro` would change the sums: said of runs without a grain. */
+const MICRO_REMEDY =
+  " Gradients are added over passes of batch.micro samples. A run that is started " +
+  "with a batch.grain, a divisor of each batch.micro that it may need, can be continued with any of them.";
+
+/** The first few of many names. */
+function listed(names: readonly string[]): string {
+  const more = names.length - 5;
+  return names.slice(0, 5).join(", ") + (more > 0 ? ` and ${more} more` : "");
 }
 
 function describeDivergence({ step, expected, actual, members, leaves }: Divergence): string {

@@ -10,10 +10,11 @@ export interface Journal {
   readonly add: (work: () => Promise<void>) => Promise<void>;
   /** Adds work that nobody waits for; what is added after it does not wait either until it is done. */
   readonly addAside: (work: () => Promise<void>) => void;
-  /** Waits until all is done; rejects with the first failure. After one, no more work is done. */
+  /**
+   * Waits until nothing is under way any more; then rejects with the first failure, where there is one.
+   * After it no more work is done.
+   */
   readonly drain: () => Promise<void>;
-  /** Waits until nothing is under way any more, whether it failed or not. */
-  readonly settle: () => Promise<void>;
 }
 
 /** A journal with nothing in it. */
@@ -48,6 +49,5 @@ export function openJournal(): Journal {
       enqueue(work).then(end, end);
     },
     drain,
-    settle: () => last,
   };
 }

@@ -23,6 +23,7 @@ import { divergence, type Recorder } from "./recorder.ts";
 import type { Retention } from "./retain_snapshots.ts";
 import { compareSnapshot, readSnapshot, storeSnapshot } from "./save_snapshot.ts";
 import { holdStates, type StateHolder } from "./state_holder.ts";
+import { openStepsAhead } from "./steps_ahead.ts";
 
 /** What a stretch of steps works with. */
 export interface Loop {
@@ -41,6 +42,10 @@ export interface Loop {
  * Takes steps from `start` up to step `end`, until the plan ends, or until `stop` says so after a step,
  * and records each.
  *
+ * At the head of the log up to `device.stepsAhead` steps are dispatched before an earlier one is read
+ * back and recorded, always in order. Where the log has the step already, it is compared before the next
+ * one begins, so that the first difference stops the loop.
+ *
  * Takes over `start` and gives its last state to the caller: the only place where a state is freed.
  * When it returns, all of its events are appended and the last snapshot is durable.
  */
@@ -50,8 +55,9 @@ export async function takeSteps(
   end: number,
   stop: () => boolean = () => false,
 ): Promise<TrainState> {
-  const { env, plan, recorder } = loop;
+  const { plan, recorder } = loop;
   const journal = openJournal();
+  const ahead = openStepsAhead(journal);
   const states = holdStates();
   const save = saver(loop, journal, states);
   let state = start;
@@ -64,12 +70,15 @@ export async function takeSteps(
       const next = await ofTask(state.step, () => trainStep(plan.training, state, batches));
       states.replace(state, next.state);
       state = next.state;
-      const metrics = await readMetrics(env.device, next.metrics);
+      const reading = readStep(loop, state, next.metrics);
       cursor = advance(cursor, plan.config.batch.size, plan.task.data.identity.samples);
       const batch = sha256(...batches.map(batchDigest));
-      const taken = await fingerprintIfDue(loop, state);
-      const data = { step: state.step, ...cursor, batch, ...metrics };
-      await journal.add(() => recordStep(loop, data, taken));
+      const place = { step: state.step, ...cursor, batch };
+      await ahead.add(
+        reading,
+        stepsAhead(loop),
+        ([metrics, taken]) => recordStep(loop, { ...place, ...metrics }, taken),
+      );
       if (recorder.ended()) break;
       await evaluateIfDue(loop, journal, state);
       if (recorder.ended()) break;
@@ -78,10 +87,20 @@ export async function takeSteps(
     await journal.drain();
     return state;
   } catch (error) {
-    await journal.settle();
-    release(tensorsOf(state));
+    try {
+      await journal.drain(); // what failed before it, failed first
+    } finally {
+      await ahead.settle();
+      release(tensorsOf(state));
+    }
     throw error;
   }
+}
+
+/** How many steps may be under way: none beside one that the log has already. */
+function stepsAhead({ env, recorder }: Loop): number {
+  const compares = recorder.next() !== undefined || !recorder.writes;
+  return compares ? 0 : env.device.stepsAhead ?? 0;
 }
 
 /**
@@ -170,11 +189,28 @@ async function fingerprintIfDue(
     : await fingerprintState(env.device, state);
 }
 
+/**
+ * Begins to read back what is recorded of the step that led to `state`: it is all dispatched when this
+ * returns, and `state`, which is borrowed until then, may be freed. Settles when nothing of it is read
+ * any more.
+ */
+async function readStep(
+  loop: Loop,
+  state: TrainState,
+  metrics: DeviceMetrics,
+): Promise<[Metrics, NamedFingerprint | undefined]> {
+  const reads = [readMetrics(loop.env.device, metrics), fingerprintIfDue(loop, state)] as const;
+  await Promise.allSettled(reads);
+  return await Promise.all(reads);
+}
+
+type Metrics = Pick<StepTaken["data"], "loss" | "gradNorm" | "learningRate" | "lossScale">;
+
 /** Reads the metrics of a step back and frees them. */
 async function readMetrics(
   device: Device,
   { values, learningRate }: DeviceMetrics,
-): Promise<Pick<StepTaken["data"], "loss" | "gradNorm" | "learningRate" | "lossScale">> {
+): Promise<Metrics> {
   const { data } = await device.read(values).finally(() => release(values));
   const [loss, gradNorm, lossScale] = data as Float32Array;
   const measured = { loss: loss!, gradNorm: gradNorm!, learningRate };

@@ -93,9 +93,11 @@ async function trainWith(
     const loop = { env, run, plan, recorder, heals: () => true, ...retentionOf(policy), get };
     return await finishRun(loop, restored, options);
   }
-  checkContinuation(run, head, task, askedSettings(task, options));
+  const passing = checkContinuation(run, head, task, askedSettings(task, options));
   const ended = alreadyThere(run, head, options);
   if (ended !== undefined) return ended;
+  const { grain } = head.config!.batch;
+  for (const change of passing) env.reporter?.report({ type: "MicroPasses", grain, ...change });
   const wish = {
     environment: env.device.environment,
     acceptEnvironment: options.acceptEnvironment ?? false,

@@ -46,7 +46,7 @@ const continuing = {
 const keeping = {
   durability: optional(option("--durability", string({ metavar: "WHEN" }), {
     description:
-      message`when steps become durable: every-step (unless given), each before the next begins, or with a snapshot that is being stored; every-ms:N, in groups of what N milliseconds brought`,
+      message`when steps become durable: every-step (unless given), each before the next begins (on webgpu a few are under way at once), or with a snapshot that is being stored; every-ms:N, in groups of what N milliseconds brought`,
   })),
   compress: optional(option("--compress", oneOf(...COMPRESSIONS), {
     description: message`how the tensors of snapshots are kept: none unless given`,

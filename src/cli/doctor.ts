@@ -3,6 +3,7 @@ import { type Backend, BACKENDS } from "../adapters/backend_choice.ts";
 import { findGpuAdapter, openDevice } from "../adapters/tfjs_backend.ts";
 import { checkDevice } from "../app/check_device.ts";
 import { selfTest } from "../app/self_test.ts";
+import { kernelSetDigest } from "../codec/kernel_set_digest.ts";
 import { comparedWith, isExact } from "../core/self_test_report.ts";
 import type { Device } from "../ports/device.ts";
 import type { ArgumentsOf } from "./command_line.ts";
@@ -76,11 +77,12 @@ async function testedOf(backend: Backend, device: Device, processes: number): Pr
 
 function backendTable(findings: readonly Finding[]): string {
   return table(
-    ["BACKEND", "WORKS", "ADAPTER", ""],
+    ["BACKEND", "WORKS", "ADAPTER", "KERNELS", ""],
     findings.map(({ backend, works, device, note }) => [
       backend,
       works ? "yes" : "no",
       device?.environment.adapter ?? "-",
+      (device && kernelSetDigest(device.environment)?.slice(0, 16)) ?? "-",
       note,
     ]),
   );
@@ -90,6 +92,7 @@ function backendTable(findings: readonly Finding[]): string {
 function rowOf({ backend, works, device, note }: Finding, tested: Tested | undefined) {
   return {
     ...{ backend, works, adapter: device?.environment.adapter ?? null },
+    ...{ kernels: device?.environment.kernels ?? null },
     ...{ note: tested?.note ?? note, selfTest: tested?.report ?? null },
   };
 }

@@ -136,6 +136,9 @@ function describe(notice: Exclude<Notice, NoticeOf<"Step" | "Resuming" | "Resume
     case "TailCut":
       return `the log's last line was torn (${notice.torn.bytes} bytes at ${notice.torn.place}): ` +
         "cut off; it was never acknowledged";
+    case "MicroPasses":
+      return `batch.micro ${notice.asked} gives the same bits as the recorded ${notice.recorded}: ` +
+        `passes are over grains of ${notice.grain}. The recorded settings stay.`;
     case "SnapshotSkipped":
       return `the snapshot of step ${notice.step} cannot be used: ${notice.reason}; ` +
         "going further back";

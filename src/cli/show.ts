@@ -1,5 +1,6 @@
 import { fileStore } from "../adapters/file_store.ts";
 import { readHead } from "../app/read_run.ts";
+import { kernelSetDigest } from "../codec/kernel_set_digest.ts";
 import { settings } from "../core/config_path.ts";
 import { runSummary } from "../core/run_summary.ts";
 import type { ArgumentsOf } from "./command_line.ts";
@@ -37,6 +38,7 @@ export async function run(args: ArgumentsOf<"show">): Promise<number> {
       `best ${loss(summary.bestLoss)} at step ${summary.bestStep ?? "-"}`,
     ],
     ["backend", environment],
+    ["kernels", kernelSetDigest(state.environment!)?.slice(0, 16) ?? "not recorded"],
     ["sessions", `${summary.sessions}, from ${summary.startedAt} to ${summary.lastEventAt}`],
     ["snapshots", summary.snapshots.map(({ step }) => step).join(", ") || "none"],
     ...(torn ? [["torn tail", `${torn.bytes} bytes at ${torn.place}, never acknowledged`]] : []),

@@ -5,20 +5,34 @@ import type { Environment } from "../core/environment.ts";
 import type { RunEvent } from "../core/event.ts";
 import type { Json } from "../core/json.ts";
 import { runConfig, writtenConfig } from "./config_codec.ts";
-import { count, decode, digest, float, hexadecimal, literals, object, partly } from "./decoders.ts";
+import {
+  count,
+  decode,
+  digest,
+  float,
+  hexadecimal,
+  literals,
+  named,
+  object,
+  partly,
+} from "./decoders.ts";
 import { encodeNumbers } from "./float_codec.ts";
 import { writeJson } from "./json_writer.ts";
 
 type DataOf<Type extends RunEvent["type"]> = Extract<RunEvent, { type: Type }>["data"];
 
 /** Where steps are computed. */
-export const environment: t.Decoder<unknown, Environment> = object({
+export const environment: t.Decoder<unknown, Environment> = partly({
   backend: t.string,
   adapter: t.string,
   tfjs: t.string,
   runtime: t.string,
   platform: t.string,
-});
+}, { kernels: named("the name of a kernel", isKernelName, hexadecimal(16)) });
+
+function isKernelName(name: string): boolean {
+  return /^[A-Za-z][\w.]*$/.test(name);
+}
 
 /** Which data a run trains on. */
 export const dataIdentity: t.Decoder<unknown, DataIdentity> = object({

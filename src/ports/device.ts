@@ -19,6 +19,11 @@ export interface Device {
    * times what the copy does. It is ignored where type or size differ.
    */
   readonly read: (tensor: Tensor, reuse?: HostTensor) => Promise<HostTensor>;
+  /**
+   * How many steps are worth dispatching before the results of an earlier one are read back. None unless
+   * given: where a step is computed before its call returns, reading waits for nothing.
+   */
+  readonly stepsAhead?: number;
 }
 
 /** A backend that was asked for and is not to be had. */

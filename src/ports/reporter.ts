@@ -1,3 +1,4 @@
+import type { Setting } from "../core/config_path.ts";
 import type { LossAt } from "../core/run_state.ts";
 import type { RunId } from "../core/run_id.ts";
 import type { TornTail } from "./event_log.ts";
@@ -16,6 +17,13 @@ export type Notice =
     readonly maxSteps: number;
   }
   | { readonly type: "TailCut"; readonly run: RunId; readonly torn: TornTail }
+  | {
+    /** Another `batch.micro` is asked for than is recorded; passes are over grains, so no bit changes. */
+    readonly type: "MicroPasses";
+    readonly recorded: Setting | undefined;
+    readonly asked: Setting;
+    readonly grain: number;
+  }
   | {
     readonly type: "SnapshotSkipped";
     readonly step: number;

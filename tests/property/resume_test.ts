@@ -31,6 +31,7 @@ import {
 } from "foldlog";
 import { canonicalJson, encodeEvent } from "foldlog/codec";
 import { backendTest, leaksNothing } from "../support/backends.ts";
+import { lateDevice, oddDelays } from "../support/late_device.ts";
 import { propertySeed, type SmallTask, smallTasks, taskOf } from "../support/small_tasks.ts";
 
 const RUN = "run";
@@ -140,6 +141,10 @@ const CLAIM = "a run interrupted anywhere is, bit for bit, the run that was not"
 backendTest("cpu", CLAIM, (device) => {
   const cases = fc.tuple(smallTasks(), decoys, interruptions(3));
   return expectEqualRuns(device, cases, 220);
+});
+backendTest("cpu", `${CLAIM}, where reads end late and in odd order`, (device) => {
+  const cases = fc.tuple(smallTasks({ maxSteps: 8 }), decoys, interruptions(2));
+  return expectEqualRuns(lateDevice(device, 3, oddDelays), cases, 60);
 });
 backendTest("wasm", CLAIM, (device) => {
   const cases = fc.tuple(smallTasks({ maxSteps: 8 }), decoys, interruptions(2));

@@ -40,13 +40,16 @@ const settings = fc.dictionary(settingName, setting, {
   noNullPrototype: true,
 });
 
-const environment: fc.Arbitrary<Environment> = fc.record({
-  backend: text,
-  adapter: text,
-  tfjs: text,
-  runtime: text,
-  platform: text,
-});
+const kernels = fc.dictionary(
+  fc.stringMatching(/^[A-Za-z][\w.]*$/),
+  fc.stringMatching(/^[0-9a-f]{16}$/),
+  { maxKeys: 3, noNullPrototype: true },
+);
+
+const environment: fc.Arbitrary<Environment> = fc.record(
+  { backend: text, adapter: text, tfjs: text, runtime: text, platform: text, kernels },
+  { requiredKeys: ["backend", "adapter", "tfjs", "runtime", "platform"] },
+);
 
 const config: fc.Arbitrary<RunConfig> = fc.record({
   seed: count,

@@ -7,6 +7,7 @@ import { describeError } from "../../src/app/describe_error.ts";
 import { orThrow } from "../../src/app/or_throw.ts";
 import { readRun } from "../../src/app/read_run.ts";
 import { replayRun } from "../../src/app/replay_run.ts";
+import { environmentChanges } from "../../src/core/environment.ts";
 import { trainRun } from "../../src/app/train_run.ts";
 import { verifyRun } from "../../src/app/verify_run.ts";
 import type { Device } from "../../src/ports/device.ts";
@@ -69,6 +70,68 @@ backendTest(
     assert.deepEqual((await orThrow(readRun(store, "a"))).events, before.events);
   },
 );
+
+const SUM = "foldlog.SumRows";
+
+backendTest("cpu", "a kernel that computes other bits is refused, and named", async (device) => {
+  const store = memoryStore();
+  await orThrow(trainRun({ store, device }, "a", task, { until: 3 }));
+  const changed = withKernels(device, { [SUM]: "0123456789abcdef" });
+  const refused = await trainRun({ store, device: changed }, "a", task)();
+  assert.ok(E.isLeft(refused) && refused.left.type === "EnvironmentChanged");
+  const recorded = device.environment.kernels![SUM]!;
+  assert.deepEqual(refused.left.changes, [
+    { member: "kernels", kernel: SUM, recorded, current: "0123456789abcdef" },
+  ]);
+  assert.match(describeError(refused.left), /kernels compute other bits here: foldlog\.SumRows\n/);
+  const options = { acceptEnvironment: true };
+  const { state } = await orThrow(trainRun({ store, device: changed }, "a", task, options));
+  assert.equal(state.environment?.kernels?.[SUM], "0123456789abcdef");
+});
+
+backendTest("cpu", "a kernel that was added since a run began is no change", async (device) => {
+  const store = memoryStore();
+  await orThrow(trainRun({ store, device }, "a", task, { until: 3 }));
+  const added = withKernels(device, { "foldlog.Another": "0123456789abcdef" });
+  await orThrow(trainRun({ store, device: added }, "a", task));
+});
+
+backendTest("cpu", "a kernel that is recorded and not here is a change", (device) => {
+  const { [SUM]: recorded, ...kernels } = device.environment.kernels!;
+  const { environment } = device;
+  assert.deepEqual(environmentChanges(environment, { ...environment, kernels }), [
+    { member: "kernels", kernel: SUM, recorded, current: "missing" },
+  ]);
+  const { kernels: _, ...silent } = environment;
+  const all = environmentChanges(environment, silent).map(({ kernel }) => kernel);
+  assert.deepEqual(all, Object.keys(environment.kernels!).toSorted());
+  const text = describeError({
+    type: "EnvironmentChanged",
+    changes: environmentChanges(environment, silent),
+  });
+  assert.match(text, new RegExp(`other bits here: .*, .* and ${all.length - 5} more\n`));
+});
+
+backendTest("cpu", "a log without kernels goes on where they are known", async (device) => {
+  const store = memoryStore();
+  const { kernels: _, ...environment } = device.environment;
+  await orThrow(trainRun({ store, device: { ...device, environment } }, "a", task, { until: 3 }));
+  const { state, events } = await orThrow(readRun(store, "a"));
+  assert.equal("kernels" in state.environment!, false);
+  await orThrow(trainRun({ store, device }, "a", task));
+  const after = await orThrow(readRun(store, "a"));
+  assert.deepEqual(after.state.environment, environment);
+  assert.deepEqual(after.events.slice(0, events.length), events);
+  assert.equal((await orThrow(replayRun({ store, device }, "a", task))).ok, true);
+});
+
+function withKernels(device: Device, other: Readonly<Record<string, string>>): Device {
+  const { environment } = device;
+  return {
+    ...device,
+    environment: { ...environment, kernels: { ...environment.kernels, ...other } },
+  };
+}
 
 function elsewhere(device: Device): Device {
   return { ...device, environment: { ...device.environment, runtime: "another" } };

@@ -1,20 +1,13 @@
 import assert from "node:assert/strict";
 import * as E from "fp-ts/Either.js";
-import {
-  type Backend,
-  BACKENDS,
-  comparedWith,
-  isExact,
-  selfTest,
-  type SelfTestReport,
-} from "foldlog";
+import { BACKENDS, comparedWith, isExact, selfTest, type SelfTestReport } from "foldlog";
 import * as tf from "foldlog/tf";
 import { selfTestsOfFreshProcesses } from "../../src/cli/fresh_processes.ts";
 import { sha256 } from "../../src/codec/mod.ts";
-import { replaceKernel } from "../../src/train/kernels/ordered_ops.ts";
 import { SUM_ROWS } from "../../src/train/kernels/product.ts";
 import { KERNELS } from "../../src/train/kernels/registry.ts";
 import { backendTest } from "../support/backends.ts";
+import { withPlanted } from "../support/planted_kernels.ts";
 
 /** What tfjs's backends do not have. */
 const MISSING = { webgpu: [], wasm: ["Conv2DBackpropFilter"], cpu: [] };
@@ -69,24 +62,6 @@ Deno.test("comparedWith() names the kernel that has other bits in another proces
   assert.deepEqual(named(compared, "not exact"), ["Sum"]);
   assert.equal(inexact(compared)[0]!.detail, "other bits in 1 of 2 fresh processes");
 });
-
-/** Does work with other kernels in the place of a backend's own, and with none where undefined. */
-async function withPlanted<A>(
-  backend: Backend,
-  planted: Readonly<Record<string, tf.KernelFunc | undefined>>,
-  work: () => Promise<A>,
-): Promise<A> {
-  const before = Object.keys(planted).map((name) => tf.getKernel(name, backend));
-  for (const [name, kernel] of Object.entries(planted)) {
-    if (kernel === undefined) tf.unregisterKernel(name, backend);
-    else replaceKernel(name, backend, kernel);
-  }
-  try {
-    return await work();
-  } finally {
-    for (const { kernelName, kernelFunc } of before) replaceKernel(kernelName, backend, kernelFunc);
-  }
-}
 
 /** The sums of columns, in float32 on each backend, in an order that is drawn anew each time. */
 function addInRandomOrder({ inputs }: { inputs: tf.NamedTensorInfoMap }): tf.Tensor {

@@ -39,5 +39,9 @@ export function planOf(task: Task, config: RunConfig): Plan {
 export function initialStateOf({ task, config, training }: Plan): TrainState {
   const initKey = foldIn(key(config.seed), "init");
   const averaged = config.ema.decay > 0;
-  return initialTrainState(() => task.init(initKey), training.optimizer, { averaged });
+  const { trainable } = task;
+  return initialTrainState(() => task.init(initKey), training.optimizer, {
+    averaged,
+    ...(trainable !== undefined && { trainable }),
+  });
 }

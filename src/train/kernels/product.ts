@@ -64,12 +64,14 @@ export function product<T extends tf.Tensor>(a: T, b: T, sides: Partial<Sides> =
       saved: inputs,
     }),
     (dy, [left, right]) => [
-      transposeA
-        ? multiplied(right!, dy, transposeB, true)
-        : multiplied(dy, right!, false, !transposeB),
-      transposeB
-        ? multiplied(dy, left!, true, transposeA)
-        : multiplied(left!, dy, !transposeA, false),
+      () =>
+        transposeA
+          ? multiplied(right!, dy, transposeB, true)
+          : multiplied(dy, right!, false, !transposeB),
+      () =>
+        transposeB
+          ? multiplied(dy, left!, true, transposeA)
+          : multiplied(left!, dy, !transposeA, false),
     ],
   );
 }
@@ -80,9 +82,9 @@ export function dense(x: tf.Tensor2D, weight: tf.Tensor2D, bias: tf.Tensor1D): t
     value: run(PRODUCT, inputs, { transposeA: false, transposeB: false })[0]!,
     saved: inputs.slice(0, 2),
   }), (dy, [input, weights]) => [
-    multiplied(dy, weights!, false, true),
-    multiplied(input!, dy, true, false),
-    run(SUM_ROWS, [dy], {})[0]!,
+    () => multiplied(dy, weights!, false, true),
+    () => multiplied(input!, dy, true, false),
+    () => run(SUM_ROWS, [dy], {})[0]!,
   ]);
 }
 

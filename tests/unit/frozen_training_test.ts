@@ -138,6 +138,26 @@ backendTest(
   },
 );
 
+backendTest("cpu", "the average is evaluated with the frozen base", async (device) => {
+  const store = memoryStore();
+  await train(device, store, task({ ema: { decay: 0.5 } }));
+  const { state, events } = await orThrow(readRun(store, "run"));
+  const { groups } = await orThrow(store.snapshots.get(state.snapshots.at(-1)!.snapshot));
+  const base = groups["base"]!.get("base")!.data;
+  const x = normal(key(1), 2 * BASE); // the first two held-out samples
+  const [loss, emaLoss] = ["model", "ema"].map((group) => {
+    const scale = groups[group]!.get("scale")!.data[0]!;
+    const sums = [0, 1].map((row) =>
+      [...base].reduce((sum, value, at) => sum + value * scale * x[row * BASE + at]!, 0)
+    );
+    return sums.reduce((sum, value) => sum + (value - 1) ** 2 / 2, 0);
+  });
+  const taken = events.map(({ event }) => event).findLast(({ type }) => type === "EvaluationTaken");
+  assert.ok(taken?.type === "EvaluationTaken" && Math.abs(loss! - emaLoss!) > 1e-3);
+  assert.ok(Math.abs(taken.data.loss / loss! - 1) < 1e-5);
+  assert.ok(Math.abs(taken.data.emaLoss! / emaLoss! - 1) < 1e-5);
+});
+
 backendTest("cpu", "readParams() gives the trained and the frozen parameters", async (device) => {
   const store = memoryStore();
   await train(device, store, task());

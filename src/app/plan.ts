@@ -40,8 +40,10 @@ export function planOf(task: Task, config: RunConfig): Plan {
 /** The state at step 0, which the caller owns. */
 export function initialStateOf({ task, config, training }: Plan): TrainState {
   const initKey = foldIn(key(config.seed), "init");
+  const { trainable } = task;
   return initialTrainState(() => task.init(initKey), training.optimizer, {
     averaged: config.ema.decay > 0,
     ...(config.precision === "mixed_float16" && { lossScale: config.lossScale }),
+    ...(trainable !== undefined && { trainable }),
   });
 }

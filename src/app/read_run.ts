@@ -55,7 +55,8 @@ async function stateOf(
 }
 
 /**
- * The parameters of a run's newest snapshot in host memory, by path, every byte checked.
+ * The parameters of a run's newest snapshot in host memory, trained and frozen ones, by path, every byte
+ * checked.
  *
  * Fails with SnapshotMissing where the run has none yet.
  */
@@ -67,6 +68,7 @@ export function readParams(store: Store, run: RunId): TaskEither<RunError, Tenso
       return fail({ type: "SnapshotMissing", id: "none", place: `a snapshot of run "${run}"` });
     }
     const snapshot = await get(store.snapshots.get(newest.snapshot));
-    return snapshot.groups["model"] ?? new Map();
+    const { model = new Map(), base = new Map() } = snapshot.groups;
+    return new Map([...model, ...base]);
   });
 }

@@ -7,18 +7,21 @@ import type { TrainState } from "../train/train_state.ts";
 import { describeSnapshotError } from "./describe_error.ts";
 import { divergence } from "./recorder.ts";
 import { retainSnapshots } from "./retain_snapshots.ts";
-import { snapshotOf } from "./state_snapshot.ts";
+import { type ReadBefore, snapshotOf } from "./state_snapshot.ts";
 import type { Loop } from "./step_loop.ts";
 
-/** Reads a state back as the snapshot that the run's log would name now. Borrows the state. */
+/**
+ * Reads a state back as the snapshot that the run's log would name now. Borrows the state, and takes over
+ * the memory of the snapshot before.
+ */
 export function readSnapshot(
   { env, plan, recorder }: Loop,
   state: TrainState,
-  reuse?: Snapshot["groups"],
+  before?: ReadBefore,
 ): Promise<Snapshot> {
   const { cursor } = recorder.state();
   const about = { task: plan.task.name, cursor, history: recorder.history() };
-  return snapshotOf(env.device, state, about, reuse);
+  return snapshotOf(env.device, state, about, before);
 }
 
 /**

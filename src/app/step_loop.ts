@@ -6,7 +6,7 @@ import { planEnds } from "../core/plan_ends.ts";
 import { advance, type DataCursor, samplesAt } from "../core/data_cursor.ts";
 import { isStep, type SnapshotReason, stepEvent, type StepTaken } from "../core/event.ts";
 import type { RunId } from "../core/run_id.ts";
-import type { Snapshot, SnapshotId } from "../core/snapshot.ts";
+import type { SnapshotId } from "../core/snapshot.ts";
 import { type Await, fail } from "../ports/attempt.ts";
 import type { Device } from "../ports/device.ts";
 import type { RunEnv } from "../ports/run_env.ts";
@@ -23,6 +23,7 @@ import { divergence, type Recorder } from "./recorder.ts";
 import type { Retention } from "./retain_snapshots.ts";
 import { compareSnapshot, readSnapshot, storeSnapshot } from "./save_snapshot.ts";
 import { holdStates, type StateHolder } from "./state_holder.ts";
+import type { ReadBefore } from "./state_snapshot.ts";
 import { openStepsAhead } from "./steps_ahead.ts";
 
 /** What a stretch of steps works with. */
@@ -139,7 +140,7 @@ function saver(
   states: StateHolder,
 ): (state: TrainState, due: SnapshotReason | undefined) => Promise<void> {
   const { recorder } = loop;
-  let spare: Snapshot["groups"] | undefined;
+  let spare: ReadBefore | undefined;
 
   async function storeAside(state: TrainState, reason: SnapshotReason): Promise<void> {
     await journal.drain();
@@ -147,7 +148,8 @@ function saver(
     const reading = readSnapshot(loop, state, spare).finally(letGo);
     spare = undefined;
     journal.addAside(async () => {
-      spare = await storeSnapshot(loop, await reading, reason);
+      const groups = await storeSnapshot(loop, await reading, reason);
+      spare = groups && { groups, state };
     });
   }
 

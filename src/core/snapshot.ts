@@ -11,7 +11,7 @@ export type TensorGroup = ReadonlyMap<string, HostTensor>;
 /**
  * A training state in host memory, as the snapshot store takes and gives it.
  *
- * `groups` are stored as a file each ("model", "optimizer"): what did not change is stored once.
+ * `groups` are stored as a file each ("model", "optimizer", "base"): what did not change is stored once.
  */
 export interface Snapshot {
   readonly task: string;

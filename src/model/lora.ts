@@ -4,7 +4,8 @@ import { requireInteger } from "../core/require_integer.ts";
 import type { RngKey } from "../core/rng_key.ts";
 import { dropout } from "../train/kernels/dropout.ts";
 import { product } from "../train/kernels/product.ts";
-import { type LeafPattern, matchesPath } from "../train/leaf_pattern.ts";
+import type { LeafPattern } from "../train/leaf_pattern.ts";
+import { matchedPaths } from "../train/matched_paths.ts";
 import { scoped } from "../train/ownership.ts";
 import { graftTree, leafFinder, leavesOf, mapNamed, type Tree } from "../train/tree.ts";
 import { drawnUniform } from "./drawn.ts";
@@ -40,26 +41,29 @@ export function loraScale(
  * is zeros, so that the model begins as it was. A kernel of more dimensions [h, w, in, out] is adapted as
  * a weight [h w in, out]. Borrows `params`.
  *
- * @example Adapters are trained, the base is frozen; both are in the snapshots.
+ * @example Adapters are trained, the base is frozen; both are in the snapshots, the base once in a store.
  * ```ts
- * import { adamw, classificationLoss, frozen, initLora, initMlp, key, leavesOf } from "foldlog";
- * import { type MlpParams, mlpLogits, perGroup, type Tree, withLora } from "foldlog";
+ * import { arraySource, classificationLoss, defineTask, foldIn, initLora, initMlp } from "foldlog";
+ * import { type MlpParams, mlpLogits, type SupervisedTensors, withLora } from "foldlog";
  *
  * const sizes = { inputs: 2, hidden: [8], outputs: 3, activation: "gelu" } as const;
  * const options = { rank: 2, alpha: 4, targets: ["layers.*.weight"] };
- * const base = initMlp(sizes, key(1));
- * const params = { base, lora: initLora(base, options, key(2)) };
- *
- * const optimizer = perGroup(
- *   { name: "lora", leaves: "lora.*", optimizer: adamw() },
- *   { name: "base", leaves: "base.*", optimizer: frozen() },
- * );
  * const mlpLoss = classificationLoss<MlpParams>((params, x) => mlpLogits(params, x, sizes));
- * const loss = (params: { base: MlpParams; lora: Tree }, batch: Parameters<typeof mlpLoss>[1]) =>
- *   mlpLoss(withLora(params.base, params.lora, options), batch);
  *
- * const [first] = leavesOf(optimizer.init(params));
- * if (first?.[0] !== "lora.mu.lora.layers.0.weight.a" || loss.length !== 2) throw new Error("?");
+ * export const adapted = defineTask({
+ *   name: "adapted",
+ *   data: arraySource("points", {
+ *     inputs: { dtype: "float32", shape: [4, 2], data: Float32Array.of(0, 1, 1, 0, 1, 1, 0, 0) },
+ *     targets: { dtype: "int32", shape: [4], data: Int32Array.of(0, 1, 2, 0) },
+ *   }),
+ *   trainable: "lora.*",
+ *   init(key) {
+ *     const base = initMlp(sizes, foldIn(key, "base")); // or restored from a training of it
+ *     return { base, lora: initLora(base, options, foldIn(key, "lora")) };
+ *   },
+ *   loss: ({ base, lora }, batch: SupervisedTensors) =>
+ *     mlpLoss(withLora(base, lora, options), batch),
+ * });
  * ```
  * @throws {TypeError} where a pattern matches nothing, or something that is no weight
  */
@@ -137,15 +141,7 @@ function adapted<P extends Tree>(params: P, lora: Tree, options: LoraOptions, sc
 
 /** The paths that the patterns match. */
 function targetsOf(params: Tree, { targets }: LoraOptions): ReadonlySet<string> {
-  if (targets.length === 0) throw new TypeError("Expected at least one target, found none");
-  const paths = leavesOf(params).map(([path]) => path);
-  const matches = targets.map((pattern) => paths.filter((path) => matchesPath(pattern, path)));
-  const unused = targets.find((_, index) => matches[index]!.length === 0);
-  if (unused === undefined) return new Set(matches.flat());
-  throw new TypeError(
-    `Expected every target to match a parameter, found none for ${unused} ` +
-      `among ${paths.join(", ")}`,
-  );
+  return matchedPaths("target", targets, params);
 }
 
 /** The sizes [in, out] of a weight as a matrix. */

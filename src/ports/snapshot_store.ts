@@ -61,7 +61,10 @@ export interface Collected {
 export interface StoredSnapshot {
   readonly id: SnapshotId;
   readonly manifest: SnapshotManifest;
-  /** The tensors that were put, given back: their memory can be used for the next. */
+  /**
+   * The tensors that were put, given back as they were: their memory can be used for the next, in which
+   * what did not change is not read again.
+   */
   readonly groups: Snapshot["groups"];
   /** Says that the log names the snapshot by now, or never will. */
   readonly release: () => void;

@@ -1,6 +1,7 @@
 import type { PartialConfig } from "../core/config.ts";
 import type { RngKey } from "../core/rng_key.ts";
 import type { Batch, HostBatch } from "../train/loss.ts";
+import type { LeafPattern } from "../train/leaf_pattern.ts";
 import type { Optimizer } from "../train/optimizer.ts";
 import type { Scalar, Tree } from "../train/tree.ts";
 import type { BatchSource } from "./batch_source.ts";
@@ -25,6 +26,12 @@ export interface Task<P extends Tree = Tree, B extends HostBatch = HostBatch> {
   readonly reference?: { readonly name: string; readonly loss: number };
   /** In place of the optimiser that the config names. */
   readonly optimizer?: Optimizer;
+  /**
+   * The parameters that are trained, by their paths; each pattern matches at least one. All are, where it
+   * is left out. The loss gets the others too; they stay as `init` made them: no gradient is computed for
+   * them, the optimiser and the average do not see them, and a store keeps them once for all snapshots.
+   */
+  readonly trainable?: LeafPattern | readonly LeafPattern[];
   /** The parameters at step 0. */
   init(key: RngKey): P;
   /** The mean loss of a (micro-)batch, a scalar; its gradient trains the parameters. */

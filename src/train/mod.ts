@@ -11,7 +11,6 @@ export { clipByGlobalNorm, clipByValue, globalNorm } from "./clip.ts";
 export { addDecayedWeights } from "./decayed_weights.ts";
 export { batchToDevice, toDevice } from "./device_tensor.ts";
 export { emaOf } from "./ema.ts";
-export { frozen } from "./frozen.ts";
 export { type AttentionShape, causalAttention } from "./kernels/attention.ts";
 export { crossEntropy } from "./kernels/cross_entropy.ts";
 export { dropout } from "./kernels/dropout.ts";
@@ -20,7 +19,7 @@ export { gelu } from "./kernels/gelu.ts";
 export { layerNorm } from "./kernels/layer_norm.ts";
 export { NonDeterministicOp } from "./kernels/ordered_ops.ts";
 export { dense, product, type Sides } from "./kernels/product.ts";
-export { type Forward, withGradient } from "./kernels/with_gradient.ts";
+export { type Forward, type InputGradient, withGradient } from "./kernels/with_gradient.ts";
 export type { LeafPattern } from "./leaf_pattern.ts";
 export { lion, type LionOptions, type LionState } from "./lion.ts";
 export type { Batch, HostBatch, Loss } from "./loss.ts";
@@ -37,7 +36,13 @@ export { release, releaseOnThrow, scoped } from "./ownership.ts";
 export { withPrecision } from "./precision.ts";
 export { restoreTree } from "./restore.ts";
 export { scaleByLearningRate, sgd, trace } from "./sgd.ts";
-export { initialTrainState, tensorsOf, type TrainState } from "./train_state.ts";
+export {
+  initialTrainState,
+  tensorsOf,
+  type TensorTrees,
+  type TrainState,
+  type TrainStateOptions,
+} from "./train_state.ts";
 export { type DeviceMetrics, type Training, trainStep } from "./train_step.ts";
 export {
   isTensor,

@@ -21,15 +21,16 @@ export interface ParameterGroup {
  * places, with empty branches where those of other groups are: a norm that it clips by is its group's.
  *
  * Throws a TypeError that names a parameter without a group, or a group without a parameter: a pattern
- * with a slip in it would otherwise train what should be frozen.
+ * with a slip in it would otherwise train something in another way. Parameters that stay as they are need
+ * no group: a task's `trainable` leaves them out.
  *
  * @example
  * ```ts
- * import { adamw, frozen, leavesOf, perGroup } from "foldlog";
+ * import { adamw, leavesOf, perGroup, sgd } from "foldlog";
  * import * as tf from "foldlog/tf";
  *
  * const optimizer = perGroup(
- *   { name: "embedding", leaves: /^w[tp]e\./, optimizer: frozen() },
+ *   { name: "embedding", leaves: /^w[tp]e\./, optimizer: sgd(), rateFactor: 0.1 },
  *   { name: "attention", leaves: "h.*.attn.*", optimizer: adamw(), rateFactor: 0.1 },
  *   { name: "rest", leaves: "*", optimizer: adamw({ weightDecay: 0.1 }) },
  * );

@@ -11,8 +11,8 @@ import { type LossScaleOptions, nextLossScale, unlessSkipped, unscaled } from ".
 import type { Optimizer, UpdateContext } from "./optimizer.ts";
 import { scoped } from "./ownership.ts";
 import { withPrecision } from "./precision.ts";
-import type { TrainState } from "./train_state.ts";
-import { leavesOf, mapTree, type Tree, withLeaves } from "./tree.ts";
+import { trainedPart, type TrainState } from "./train_state.ts";
+import { leavesOf, mapTree, type Tree, withLeaves, withPart } from "./tree.ts";
 
 /** The parts of a training that no step changes. */
 export interface Training<P extends Tree = Tree> {
@@ -44,16 +44,19 @@ export interface DeviceMetrics {
  *
  * Pure and synchronous. `grains` are the parts of the batch, of equal size, in order: each has a forward
  * and backward pass and a key of its own, and the mean of their gradients (see `accumulate`) is what the
- * optimiser gets. With a loss scale, a step whose gradients are not finite leaves all as it is but the
- * scale. Borrows `state`; the caller owns the result's tensors, some of which may be the
- * state's own (see `release`).
+ * optimiser gets. Gradients, optimiser and average are of the trained parameters alone; where others are,
+ * their trees have empty branches, and the next state has the frozen parameters' very tensors. With a
+ * loss scale, a step whose gradients are not finite leaves all as it is but the scale.
+ *
+ * Borrows `state`; the caller owns the result's tensors, some of which may be the state's own (see
+ * `release`). Throws a TypeError that names a trained parameter on which the loss does not depend.
  */
 export function trainStep<P extends Tree>(
   training: Training<P>,
   state: TrainState<P>,
   grains: readonly HostBatch[],
 ): { readonly state: TrainState<P>; readonly metrics: DeviceMetrics } {
-  const { step, lossScale } = state;
+  const { step, lossScale, frozen } = state;
   const learningRate = training.schedule(step);
   const { values, ...parts } = scoped(() => {
     const { loss, gradients } = meanOf(training, state, grains);
@@ -68,21 +71,21 @@ export function trainStep<P extends Tree>(
     };
   });
   return {
-    state: { step: step + 1, ...parts },
+    state: { step: step + 1, ...parts, ...(frozen && { frozen }) },
     metrics: { learningRate, values: values as tf.Tensor1D },
   };
 }
 
-/** The mean loss of the grains, and its gradients. */
+/** The mean loss of the grains, and its gradients with respect to the trained parameters. */
 function meanOf<P extends Tree>(
   { loss, key, precision = "float32" }: Training<P>,
-  { step, params, lossScale }: TrainState<P>,
+  state: TrainState<P>,
   grains: readonly HostBatch[],
-): LossAndGradients<P> {
+): LossAndGradients<Tree> {
+  const { step, lossScale } = state;
   const stepKey = foldIn(key, step);
   const passes = grains.map((grain, number) => () => {
-    const pass = () =>
-      lossAndGradients(loss, params, grain, foldIn(stepKey, number), lossScale?.scale);
+    const pass = () => lossAndGradients(loss, state, grain, foldIn(stepKey, number));
     return withPrecision(precision, pass);
   });
   const mean = accumulate(passes);
@@ -93,37 +96,40 @@ function meanOf<P extends Tree>(
 function updated<P extends Tree>(
   { optimizer, emaDecay = 0 }: Training<P>,
   state: TrainState<P>,
-  gradients: P,
+  gradients: Tree,
   context: UpdateContext,
 ): Pick<TrainState<P>, "params" | "optimizer" | "ema"> {
-  const update = optimizer.update(gradients, state.optimizer, state.params, context);
-  const params = mapTree((param, change) => tf.add(param, change), state.params, update.updates);
-  const ema = state.ema && emaOf(emaDecay)(state.ema, params);
+  const trained = trainedPart(state.params, state.frozen);
+  const update = optimizer.update(gradients, state.optimizer, trained, context);
+  const changed = mapTree((param, change) => tf.add(param, change!), trained, update.updates);
+  const params = withPart(state.params, changed);
+  const ema = state.ema &&
+    withPart(params, emaOf(emaDecay)(trainedPart(state.ema, state.frozen), changed));
   return { params, optimizer: update.state, ...(ema && { ema }) };
 }
 
-/** Of one grain, both times `scale` where there is one. */
+/** Of one grain; both times the loss scale where there is one. */
 function lossAndGradients<P extends Tree>(
   loss: Loss<P>,
-  params: P,
+  { params, lossScale, frozen }: TrainState<P>,
   hostBatch: HostBatch,
   key: RngKey,
-  scale: tf.Scalar | undefined,
-): LossAndGradients<P> {
+): LossAndGradients<Tree> {
   const batch = batchToDevice(hostBatch);
-  const leaves = leavesOf(params);
+  const trained = trainedPart(params, frozen);
+  const leaves = leavesOf(trained);
   const inputs = leaves.map(([, leaf]) => leaf);
   const scaled = () => {
     const value = loss(params, batch, key);
-    return scale === undefined ? value : tf.mul<tf.Scalar>(value, scale);
+    return lossScale === undefined ? value : tf.mul<tf.Scalar>(value, lossScale.scale);
   };
   const { value, grads } = tf.engine().gradients(scaled, inputs, undefined, true);
   const unused = leaves.find((_, index) => !grads[index]);
   if (unused !== undefined) {
     throw new TypeError(
-      `Expected the loss to depend on every parameter, found that "${unused[0]}" is not used: ` +
-        "use it or leave it out of the parameters",
+      `Expected the loss to depend on every trained parameter, found that "${unused[0]}" is not ` +
+        "used: use it, freeze it (`trainable`), or leave it out of the parameters",
     );
   }
-  return { loss: value as tf.Scalar, gradients: withLeaves(params, grads) };
+  return { loss: value as tf.Scalar, gradients: withLeaves(trained, grads) };
 }

@@ -51,6 +51,12 @@ export function withLeaves<T extends Tree>(tree: T, leaves: readonly Tensor[]): 
   return mapTree(() => leaves[next++]!, tree);
 }
 
+/** The tree with the leaves of `part` at their paths, and its own elsewhere. */
+export function withPart<T extends Tree>(tree: T, part: Tree): T {
+  const leaves = new Map(leavesOf(part));
+  return mapNamed((path, leaf) => leaves.get(path) ?? leaf, tree);
+}
+
 /** The tree with what `f` makes of each leaf in its place: a leaf, or a branch that may be empty. */
 export function graftTree(f: (path: string, leaf: Tensor) => Tree, tree: Tree): Tree {
   return mapFrom("", f, tree, []);

@@ -22,8 +22,8 @@ import { chain } from "../../src/train/chain.ts";
 import { clipByGlobalNorm, clipByValue } from "../../src/train/clip.ts";
 import { addDecayedWeights } from "../../src/train/decayed_weights.ts";
 import { toDevice } from "../../src/train/device_tensor.ts";
-import { frozen } from "../../src/train/frozen.ts";
 import { lion } from "../../src/train/lion.ts";
+import type { LeafPattern } from "../../src/train/leaf_pattern.ts";
 import type { HostBatch, Loss } from "../../src/train/loss.ts";
 import type { Optimizer } from "../../src/train/optimizer.ts";
 import { release, scoped } from "../../src/train/ownership.ts";
@@ -75,16 +75,13 @@ const OPTIMIZERS: Readonly<Record<string, Optimizer>> = {
 const SIZES = { vocabulary: 11, context: 6, layers: 2, heads: 2, channels: 8, dropout: 0 };
 
 const trained = adamw({ beta2: 0.95, epsilon: 1e-5, weightDecay: 0.1 });
-const onlyAdapters = perGroup(
-  { name: "lora", leaves: "lora.*", optimizer: trained },
-  { name: "base", leaves: "*", optimizer: frozen() },
-);
 
 /** A model, as the trainings below take it. */
 interface ModelCase {
   readonly init: () => Tree;
   readonly loss: Loss;
-  readonly optimizer: Optimizer;
+  /** What is trained, where that is not all. */
+  readonly trainable?: LeafPattern;
 }
 
 const layers = { layers: 2, heads: 2, channels: 4, context: 5, outputs: 3, dropout: 0 };
@@ -136,10 +133,11 @@ for (const backend of BACKENDS) {
 
     backendTest(backend, `three steps of AdamW on ${name} are PyTorch's`, async (device) => {
       const file = part(await fixture("models"), `${name}/`);
-      const { loss, optimizer } = model;
-      let state = initialTrainState(() => initialOf(model, file), optimizer);
+      const { loss, trainable } = model;
+      const options = trainable === undefined ? {} : { trainable };
+      let state = initialTrainState(() => initialOf(model, file), trained, options);
       for (const step of RATES.keys()) {
-        const next = trainStep({ ...training(optimizer), loss }, state, [
+        const next = trainStep({ ...training(trained), loss }, state, [
           supervisedBatch(file, step),
         ]);
         release(tensorsOf(state), tensorsOf(next.state));
@@ -260,7 +258,7 @@ function adaptedMlp(rslora: boolean): ModelCase {
       const { base, lora } = params as { base: MlpParams; lora: Tree };
       return loss(withLora(base, lora, options), batch, key);
     },
-    optimizer: onlyAdapters,
+    trainable: "lora.*",
   };
 }
 
@@ -272,7 +270,7 @@ function encoder(sizes: EncoderSizes, head: Head): ModelCase {
 }
 
 function modelCase<P extends Tree>(init: () => P, loss: SupervisedLoss<P>): ModelCase {
-  return { init, loss: loss as unknown as Loss, optimizer: trained };
+  return { init, loss: loss as unknown as Loss };
 }
 
 function initialOf({ init }: ModelCase, file: Tensors): Tree {

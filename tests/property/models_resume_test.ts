@@ -9,7 +9,6 @@ import {
   type EncoderParams,
   type EncoderSizes,
   foldIn,
-  frozen,
   initEncoder,
   initLora,
   isTrainingFact,
@@ -18,7 +17,6 @@ import {
   memoryStore,
   normal,
   orThrow,
-  perGroup,
   readRun,
   type RunEvent,
   type Store,
@@ -63,7 +61,7 @@ async function trained(
   await orThrow(trainRun({ store, device }, "run", task, { until }));
 }
 
-/** Its adapters are trained by AdamW, and the rest is frozen. */
+/** Its adapters and its norms are trained, and the rest is frozen. */
 function adaptedEncoder(attention: EncoderSizes["attention"], seed: number) {
   const sizes: EncoderSizes = {
     input: { features: 3 },
@@ -79,10 +77,6 @@ function adaptedEncoder(attention: EncoderSizes["attention"], seed: number) {
   const encoderLoss = classificationLoss<EncoderParams>((params, inputs, key) =>
     encoderOutputs(params, inputs, sizes, key)
   );
-  const optimizer = perGroup(
-    { name: "lora", leaves: "lora.*", optimizer: adamw({ weightDecay: 0.1 }) },
-    { name: "base", leaves: "*", optimizer: frozen() },
-  );
   return defineTask({
     name: `adapted encoder, ${attention}`,
     config: { seed, steps: { max: 6 }, batch: { size: 4, micro: 2 }, save: { every: 3 } },
@@ -90,7 +84,8 @@ function adaptedEncoder(attention: EncoderSizes["attention"], seed: number) {
       inputs: { dtype: "float32", shape: [8, 4, 3], data: normal(key(1), 8 * 4 * 3) },
       targets: { dtype: "int32", shape: [8], data: Int32Array.of(0, 1, 1, 0, 1, 0, 0, 1) },
     }),
-    optimizer,
+    optimizer: adamw({ weightDecay: 0.1 }),
+    trainable: ["lora.*", /\.ln_\w\./],
     init(key) {
       const base = initEncoder(sizes, foldIn(key, "base"));
       return { base, lora: initLora(base, LORA, foldIn(key, "lora")) };

@@ -10,7 +10,6 @@ import { adafactor } from "../../src/train/adafactor.ts";
 import { adam, adamw } from "../../src/train/adamw.ts";
 import { chain } from "../../src/train/chain.ts";
 import { clipByGlobalNorm, clipByValue } from "../../src/train/clip.ts";
-import { frozen } from "../../src/train/frozen.ts";
 import { lion } from "../../src/train/lion.ts";
 import type { Optimizer } from "../../src/train/optimizer.ts";
 import { release, scoped } from "../../src/train/ownership.ts";
@@ -32,7 +31,7 @@ const OPTIMIZERS: Readonly<Record<string, () => Optimizer>> = {
   "adafactor with momentum": () => adafactor({ momentum: 0.9 }),
   groups: () =>
     perGroup(
-      { name: "table", leaves: "table", optimizer: frozen() },
+      { name: "table", leaves: "table", optimizer: sgd({ momentum: 0.9 }) },
       { name: "weights", leaves: /weight$/g, optimizer: lion(), rateFactor: 0.5 },
       { name: "rest", leaves: "*", optimizer: adafactor({ momentum: 0.5 }) },
     ),

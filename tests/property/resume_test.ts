@@ -120,6 +120,7 @@ const ordinary: SmallTask = {
   heldOut: 5,
   dropout: 0.25,
   anchored: false,
+  frozen: false,
   config: {
     seed: 1,
     steps: { max: 6 },

@@ -12,6 +12,7 @@ import {
   type HostTensor,
   key,
   layerNorm,
+  type LeafPattern,
   mapTree,
   normal,
   type Optimizer,
@@ -43,6 +44,8 @@ export interface SmallTask {
   readonly dropout: number;
   /** Whether it has an optimiser of its own, whose state shares tensors with the parameters. */
   readonly anchored: boolean;
+  /** Whether a part of its parameters is frozen. */
+  readonly frozen: boolean;
   readonly config: Omit<RunConfig, "model">;
 }
 
@@ -70,6 +73,7 @@ export function smallTasks(limits: SmallTaskLimits = {}): fc.Arbitrary<SmallTask
     heldOut: fc.constantFrom(0, 2, 5, 9),
     dropout: fc.constantFrom(0, 0.25, 0.5),
     anchored: mostly(false, true),
+    frozen: mostly(false, true),
     config: fc.record({
       seed: fc.oneof(fc.nat(100), fc.maxSafeNat()),
       steps: fc.record({ max: stepCounts(maxSteps) }),
@@ -118,13 +122,21 @@ export function smallTasks(limits: SmallTaskLimits = {}): fc.Arbitrary<SmallTask
   });
 }
 
+/** What is trained where something is frozen: in the middle, at the end, or at the beginning and the end. */
+const TRAINABLE: Readonly<Record<SmallTask["model"], LeafPattern | readonly LeafPattern[]>> = {
+  line: "slope",
+  mlp: /^layers\.1\./g,
+  tokens: ["table", "head.*"],
+};
+
 /** The task that a description describes. Two of them share nothing. */
 export function taskOf(small: SmallTask): Task {
-  const { model, config, anchored } = small;
+  const { model, config, anchored, frozen } = small;
   const common = {
     name: model,
     config: { ...config, model: { width: small.width } },
     ...(anchored && { optimizer: anchoredSgd() }),
+    ...(frozen && { trainable: TRAINABLE[model] }),
   };
   switch (model) {
     case "line":

@@ -10,7 +10,7 @@ import { dropout } from "../../src/train/kernels/dropout.ts";
 import { embedding } from "../../src/train/kernels/embedding.ts";
 import { gelu } from "../../src/train/kernels/gelu.ts";
 import { layerNorm } from "../../src/train/kernels/layer_norm.ts";
-import { dense, product } from "../../src/train/kernels/product.ts";
+import { dense, PRODUCT, product, SUM_ROWS } from "../../src/train/kernels/product.ts";
 import { withGradient } from "../../src/train/kernels/with_gradient.ts";
 import { scoped } from "../../src/train/ownership.ts";
 import { backendTest } from "../support/backends.ts";
@@ -383,6 +383,54 @@ backendTest(
       8,
     ], [20]]);
     tf.dispose(read);
+  },
+);
+
+backendTest("cpu", "withGradient() computes the gradients that are asked for, and no other", () => {
+  tf.tidy(() => {
+    const computed: string[] = [];
+    const counted = (name: string, value: tf.Tensor) => () => {
+      computed.push(name);
+      return value;
+    };
+    const [x, y] = [tf.scalar(3), tf.scalar(4)];
+    const f = (a: tf.Tensor, b: tf.Tensor) =>
+      withGradient<tf.Scalar>(
+        [a, b],
+        ([a, b]) => ({ value: tf.mul(a!, b!), saved: [a!, b!] }),
+        (dy, [a, b]) => [counted("a", tf.mul(dy, b!)), counted("b", tf.mul(dy, a!))],
+      );
+    assert.equal(tf.grad((a) => f(a, y))(x).dataSync()[0], 4);
+    assert.deepEqual(computed.splice(0), ["a"]);
+    assert.equal(tf.grad((b) => f(x, b))(y).dataSync()[0], 3);
+    assert.deepEqual(computed.splice(0), ["b"]);
+    assert.equal(tf.grad((a) => f(a, a))(x).dataSync()[0], 6);
+    assert.deepEqual(computed, ["a", "b"]);
+  });
+});
+
+backendTest(
+  "cpu",
+  "a product computes the gradients that are asked for, and no other",
+  async () => {
+    const [x, w, b] = [tf.ones([2, 3]), tf.ones([3, 4]), tf.ones([4])] as [
+      tf.Tensor2D,
+      tf.Tensor2D,
+      tf.Tensor1D,
+    ];
+    const of = async (f: () => tf.Tensor | tf.Tensor[]) => {
+      const { result, kernels } = await tf.profile(f);
+      tf.dispose(result);
+      const names = kernels.map(({ name }) => name);
+      const { length: products } = names.filter((name) => name === PRODUCT.name);
+      return [products, names.filter((name) => name === SUM_ROWS.name).length];
+    };
+    assert.deepEqual(await of(() => tf.grad((x) => product(x, w))(x)), [2, 0]);
+    assert.deepEqual(await of(() => tf.grad((w) => product(x, w))(w)), [2, 0]);
+    assert.deepEqual(await of(() => tf.grads((x, w) => product(x!, w!))([x, w])), [3, 0]);
+    assert.deepEqual(await of(() => tf.grad((x) => dense(x as tf.Tensor2D, w, b))(x)), [2, 0]);
+    assert.deepEqual(await of(() => tf.grad((b) => dense(x, w, b as tf.Tensor1D))(b)), [1, 1]);
+    tf.dispose([x, w, b]);
   },
 );
 

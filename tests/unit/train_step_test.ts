@@ -9,6 +9,7 @@ import { chain } from "../../src/train/chain.ts";
 import { clipByGlobalNorm } from "../../src/train/clip.ts";
 import { dropout } from "../../src/train/kernels/dropout.ts";
 import { dense } from "../../src/train/kernels/product.ts";
+import { withGradient } from "../../src/train/kernels/with_gradient.ts";
 import type { HostBatch, Loss } from "../../src/train/loss.ts";
 import type { Optimizer, UpdateContext } from "../../src/train/optimizer.ts";
 import { release } from "../../src/train/ownership.ts";
@@ -231,6 +232,82 @@ backendTest(
     release([tensorsOf(next), metrics.values]);
   },
 );
+
+for (const backend of BACKENDS) {
+  backendTest(
+    backend,
+    "trainStep() trains a part with the bits it has where all is trained, and keeps the rest",
+    async (device) => {
+      const optimizer = sgd({ momentum: 0.9 });
+      const training = trainingOf({ optimizer, loss: lineLoss(0.5), emaDecay: 0.5 });
+      const all = initialTrainState(initLine, optimizer, { averaged: true });
+      for (const size of [4, 2]) {
+        for (const trained of ["weight", "bias"] as const) {
+          const frozen = trained === "bias" ? "weight" : "bias";
+          const options = { averaged: true, trainable: trained };
+          const part = initialTrainState(initLine, optimizer, options);
+          const [a, b] = [all, part].map((state) => trainStep(training, state, microBatches(size)));
+          for (const kind of ["params", "ema"] as const) {
+            const [of, against] = [b!.state[kind]!, a!.state[kind]!];
+            assert.equal(of[frozen], part.params[frozen], "the very same tensor");
+            assert.deepEqual(
+              await treeBits(device, of[trained]),
+              await treeBits(device, against[trained]),
+            );
+          }
+          assert.deepEqual(leavesOf(b!.state.optimizer).map(([path]) => path), [`0.${trained}`]);
+          assert.deepEqual(b!.state.frozen, new Set([frozen]));
+          release([tensorsOf(a!.state), a!.metrics.values, b!.metrics.values]);
+          release(tensorsOf(part), tensorsOf(b!.state));
+          release(tensorsOf(b!.state));
+        }
+      }
+      release(tensorsOf(all));
+    },
+  );
+}
+
+backendTest(
+  "cpu",
+  "trainStep() computes no gradient of what is frozen, and the norm of the others",
+  async (device) => {
+    const computed: string[] = [];
+    const watching = (param: tf.Tensor, name: string) =>
+      withGradient([param], ([x]) => ({ value: tf.clone(x!), saved: [] }), (dy) => {
+        computed.push(name);
+        return [dy];
+      });
+    const loss: Loss<Line> = ({ weight, bias }, batch, key) =>
+      lineLoss(0)(
+        {
+          weight: watching(weight, "weight") as tf.Tensor2D,
+          bias: watching(bias, "bias") as tf.Tensor1D,
+        },
+        batch,
+        key,
+      );
+    const { gradient } = lineInFloat64();
+    const norms = { weight: Math.hypot(...gradient.slice(0, 3)), bias: Math.abs(gradient[3]!) };
+    const training = trainingOf({ loss });
+    for (const trainable of ["weight", "bias"] as const) {
+      const state = initialTrainState(initLine, training.optimizer, { trainable });
+      const { state: next, metrics } = trainStep(training, state, microBatches(4));
+      assert.deepEqual(computed.splice(0), [trainable]);
+      assertClose((await device.read(metrics.values)).data[1]!, norms[trainable]);
+      release([tensorsOf(next), metrics.values]);
+      release(tensorsOf(state));
+    }
+  },
+);
+
+backendTest("cpu", "trainStep() lets a parameter that is frozen be of no use to the loss", () => {
+  const loss: Loss<Line> = ({ bias }) => tf.sum(bias);
+  const training = trainingOf({ loss });
+  const state = initialTrainState(initLine, training.optimizer, { trainable: "bias" });
+  const { state: next, metrics } = trainStep(training, state, [{}]);
+  release([tensorsOf(next), metrics.values]);
+  release(tensorsOf(state));
+});
 
 backendTest("cpu", "trainStep() refuses a step of no micro-batches", () => {
   const training = trainingOf({});

@@ -11,6 +11,7 @@ import {
   type Tensor,
   type Tree,
   withLeaves,
+  withPart,
 } from "../../src/train/tree.ts";
 import { backendTest } from "../support/backends.ts";
 
@@ -229,5 +230,20 @@ backendTest(
       assert.throws(() => find(path), { name: "TypeError", message });
     }
     tf.dispose([x, y]);
+  },
+);
+
+backendTest(
+  "cpu",
+  "withPart() has the part's leaves at their paths, and the tree's elsewhere",
+  () => {
+    const tree = { a: [tf.scalar(1), tf.scalar(2)], b: tf.scalar(3) };
+    const part = { a: [{}, tf.scalar(4)], b: {} };
+    const whole = withPart(tree, part);
+    assert.deepEqual(leavesOf(whole).map(([path]) => path), ["a.0", "a.1", "b"]);
+    assert.equal(whole.a[0], tree.a[0]);
+    assert.equal(whole.a[1], part.a[1]);
+    assert.equal(whole.b, tree.b);
+    tf.dispose([tree, part] as tf.TensorContainer);
   },
 );

@@ -73,12 +73,14 @@ export function product<T extends tf.Tensor>(a: T, b: T, sides: Partial<Sides> =
     (incoming, [left, right]) => {
       const dy = rounded(incoming);
       return [
-        transposeA
-          ? multiplied(right!, dy, transposeB, true)
-          : multiplied(dy, right!, false, !transposeB),
-        transposeB
-          ? multiplied(dy, left!, true, transposeA)
-          : multiplied(left!, dy, !transposeA, false),
+        () =>
+          transposeA
+            ? multiplied(right!, dy, transposeB, true)
+            : multiplied(dy, right!, false, !transposeB),
+        () =>
+          transposeB
+            ? multiplied(dy, left!, true, transposeA)
+            : multiplied(left!, dy, !transposeA, false),
       ];
     },
   );
@@ -99,9 +101,9 @@ export function dense(x: tf.Tensor2D, weight: tf.Tensor2D, bias: tf.Tensor1D): t
   }, (incoming, [input, weights]) => {
     const dy = rounded(incoming);
     return [
-      multiplied(dy, weights!, false, true),
-      multiplied(input!, dy, true, false),
-      run(SUM_ROWS, [incoming], {})[0]!,
+      () => multiplied(dy, weights!, false, true),
+      () => multiplied(input!, dy, true, false),
+      () => run(SUM_ROWS, [incoming], {})[0]!,
     ];
   });
 }

@@ -6,6 +6,9 @@ export interface Forward {
   readonly saved: readonly tf.Tensor[];
 }
 
+/** The gradient of an input, or what computes it: that is called only where the gradient is needed. */
+export type InputGradient = tf.Tensor | (() => tf.Tensor);
+
 /**
  * An operation with a gradient of its own: `gradient` gets the incoming gradient and what `forward`
  * saved, and returns one gradient for each of `inputs`. What a closure catches gets no gradient.
@@ -13,13 +16,37 @@ export interface Forward {
 export function withGradient<Out extends tf.Tensor>(
   inputs: readonly tf.Tensor[],
   forward: (inputs: readonly tf.Tensor[]) => Forward,
-  gradient: (dy: tf.Tensor, saved: readonly tf.Tensor[]) => readonly tf.Tensor[],
+  gradient: (dy: tf.Tensor, saved: readonly tf.Tensor[]) => readonly InputGradient[],
 ): Out {
-  const operation = tf.customGrad((...given) => {
-    const save = given.at(-1) as tf.GradSaveFunc;
-    const { value, saved } = forward(given.slice(0, -1) as tf.Tensor[]);
-    save([...saved]);
-    return { value, gradFunc: (dy, kept) => [...gradient(dy, kept)] };
-  });
-  return operation(...inputs) as Out;
+  return engine().runKernelFunc({
+    inputs: Object.fromEntries(inputs.entries()),
+    forwardFunc(_backend, save) {
+      const { value, saved } = forward(inputs);
+      save([...saved]);
+      return value;
+    },
+    backwardsFunc(dy, saved) {
+      const found = gradient(dy, saved).map((one) => typeof one === "function" ? one : () => one);
+      return Object.fromEntries(found.entries());
+    },
+  }) as Out;
+}
+
+/**
+ * What tfjs's `customGrad` calls. It wants the gradients of all inputs at once; tfjs itself asks for each
+ * that is on the way to a trained parameter, so that those of frozen ones are never computed.
+ */
+interface GradientEngine {
+  runKernelFunc(operation: {
+    readonly inputs: Record<string, tf.Tensor>;
+    readonly forwardFunc: (backend: unknown, save: (tensors: tf.Tensor[]) => void) => tf.Tensor;
+    readonly backwardsFunc: (
+      dy: tf.Tensor,
+      saved: readonly tf.Tensor[],
+    ) => Record<string, () => tf.Tensor>;
+  }): tf.Tensor;
+}
+
+function engine(): GradientEngine {
+  return tf.engine() as unknown as GradientEngine;
 }

@@ -14,6 +14,7 @@ export { crossEntropy, crossEntropyGradient } from "./cross_entropy";
 export { dropout } from "./dropout";
 export { fingerprint } from "./fingerprint";
 export { gelu, geluGradient } from "./gelu";
+export { addPatches, patches, upsample, upsampleGradient } from "./images";
 export { layerNorm, layerNormGradient } from "./layer_norm";
 export { multiplyAdd } from "./multiply_add";
 export { product, workBytes } from "./product";

@@ -57,12 +57,13 @@ fn each(pixel: u32, lane: u32) {
   let item = pixel / (u.width * u.height);
   for (var i = lane; i < u.channels; i += LANES) {
     var sum = T(0f);
-    for (var ky = 0u; ky < KERNEL_HEIGHT; ky++) {
-      let row = (down - ky) / STRIDE;
-      if (down < ky || (down - ky) % STRIDE != 0u || row >= u.outHeight) { continue; }
-      for (var kx = 0u; kx < KERNEL_WIDTH; kx++) {
-        let column = (across - kx) / STRIDE;
-        if (across < kx || (across - kx) % STRIDE != 0u || column >= u.outWidth) { continue; }
+    // Before the first position, these are large numbers.
+    for (var ky = down % STRIDE; ky < KERNEL_HEIGHT; ky += STRIDE) {
+      let row = down / STRIDE - ky / STRIDE;
+      if (row >= u.outHeight) { continue; }
+      for (var kx = across % STRIDE; kx < KERNEL_WIDTH; kx += STRIDE) {
+        let column = across / STRIDE - kx / STRIDE;
+        if (column >= u.outWidth) { continue; }
         let position = (item * u.outHeight + row) * u.outWidth + column;
         let place = (position * KERNEL_HEIGHT + ky) * KERNEL_WIDTH + kx;
         sum += seen[place * u.channels + i];

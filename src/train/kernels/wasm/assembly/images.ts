@@ -68,14 +68,15 @@ export function addPatches(
     for (let row = 0; row < height; row++) {
       for (let column = 0; column < width; column++, x += pixel) {
         clear(x, pixel);
-        for (let ky = 0; ky < kernelHeight; ky++) {
-          const down = row + top - ky;
-          if (down < 0 || down % stride !== 0 || down / stride >= outHeight) continue;
-          for (let kx = 0; kx < kernelWidth; kx++) {
-            const across = column + left - kx;
-            if (across < 0 || across % stride !== 0 || across / stride >= outWidth) continue;
-            const at = down / stride * outWidth + across / stride;
-            add(rows + at * position + (ky * kernelWidth + kx) * pixel, x, pixel);
+        // The position that sees it at the window's place ky, kx is i, j: one less for each stride.
+        let i = (row + top) / stride;
+        for (let ky = (row + top) % stride; ky < kernelHeight && i >= 0; ky += stride, i--) {
+          if (i >= outHeight) continue;
+          let j = (column + left) / stride;
+          for (let kx = (column + left) % stride; kx < kernelWidth && j >= 0; kx += stride, j--) {
+            if (j >= outWidth) continue;
+            const at = (i * outWidth + j) * position + (ky * kernelWidth + kx) * pixel;
+            add(rows + at, x, pixel);
           }
         }
       }

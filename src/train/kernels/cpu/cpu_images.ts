@@ -5,17 +5,17 @@ import type { CpuKernel } from "./register_cpu_kernels.ts";
 /** What each position of a window sees. */
 export const patches: CpuKernel<Window> = ([x], [rows], window) => {
   const geometry = geometryOf(imagesOf(x!.shape), window);
-  forEachPixelSeen(geometry, (pixel, place) => {
-    rows!.data.set(x!.data.subarray(pixel, pixel + geometry.channels), place);
+  forEachPixelSeen(geometry, (pixel, seen) => {
+    rows!.data.set(x!.data.subarray(pixel, pixel + geometry.channels), seen);
   });
 };
 
-/** The sums of what positions saw of each pixel. */
+/** The sums of what positions saw of each pixel, in the order of its places in the window. */
 export const addPatches: CpuKernel<Images & Window> = ([rows], [x], attributes) => {
   const { channels } = attributes;
   const totals = new Float64Array(x!.data.length);
-  forEachPixelSeen(geometryOf(attributes, attributes), (pixel, place) => {
-    for (let j = 0; j < channels; j++) totals[pixel + j]! += rows!.data[place + j]!;
+  forEachPixelSeen(geometryOf(attributes, attributes), (pixel, seen) => {
+    for (let j = 0; j < channels; j++) totals[pixel + j]! += rows!.data[seen + j]!;
   });
   x!.data.set(totals);
 };
@@ -45,24 +45,27 @@ export const upsampleGradient: CpuKernel<Attributes> = ([dy], [dx]) => {
   });
 };
 
-/** Calls `visit` with where a pixel is, and where what a position sees of it, for all that lie in the image. */
+/**
+ * Calls `visit` with where a pixel is, and where what a position sees of it: for all that lie in the image,
+ * those of one place in the window after another.
+ */
 function forEachPixelSeen(
   geometry: Geometry,
-  visit: (pixel: number, place: number) => void,
+  visit: (pixel: number, seen: number) => void,
 ): void {
   const { items, height, width, channels, kernelHeight, kernelWidth, stride } = geometry;
   const { outHeight, outWidth, top, left } = geometry;
-  let place = 0;
-  for (let position = 0; position < items * outHeight * outWidth; position++) {
-    const item = Math.floor(position / (outHeight * outWidth));
-    const y = Math.floor(position / outWidth) % outHeight * stride - top;
-    const x = position % outWidth * stride - left;
-    for (let ky = 0; ky < kernelHeight; ky++) {
-      for (let kx = 0; kx < kernelWidth; kx++, place += channels) {
-        const [row, column] = [y + ky, x + kx];
-        if (row < 0 || row >= height || column < 0 || column >= width) continue;
-        visit(((item * height + row) * width + column) * channels, place);
-      }
+  const places = kernelHeight * kernelWidth;
+  for (let place = 0; place < places; place++) {
+    const ky = Math.floor(place / kernelWidth);
+    const kx = place % kernelWidth;
+    for (let position = 0; position < items * outHeight * outWidth; position++) {
+      const item = Math.floor(position / (outHeight * outWidth));
+      const y = Math.floor(position / outWidth) % outHeight * stride + ky - top;
+      const x = position % outWidth * stride + kx - left;
+      if (y < 0 || y >= height || x < 0 || x >= width) continue;
+      const pixel = ((item * height + y) * width + x) * channels;
+      visit(pixel, (position * places + place) * channels);
     }
   }
 }

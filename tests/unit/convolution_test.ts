@@ -98,6 +98,26 @@ backendTest(
   },
 );
 
+backendTest(
+  "cpu",
+  "a chain of convolutions holds what one of them sees, and not that of all",
+  async () => {
+    const x = drawn([2, 16, 16, 4], 1);
+    const kernel = drawn([5, 5, 4, 4], 2);
+    const bias = tf.zeros<tf.Rank.R1>([4]);
+    const chain = (...[x, kernel]: tf.Tensor[]) => {
+      const convolve = (y: tf.Tensor4D) => convolution(y, kernel as tf.Tensor4D, bias);
+      return convolve(convolve(convolve(convolve(x as tf.Tensor4D))));
+    };
+    const { peakBytes } = await tf.profile(() => {
+      tf.dispose(scoped(() => tf.grads(chain)([x, kernel], tf.ones(x.shape))));
+    });
+    const seen = 25 * 4 * x.size;
+    assert.ok(peakBytes > seen && peakBytes < 2 * seen, `${peakBytes / seen}`);
+    tf.dispose([x, kernel, bias]);
+  },
+);
+
 /** The value, and the gradients of image, kernel and bias under random weights of it. */
 async function convolved({ x, kernel, stride }: Case, device: Device) {
   return await readAll(

@@ -80,9 +80,20 @@ export function imagesOf(shape: readonly number[]): Images {
  *
  * Computed as a product of what each position sees, so in the order of products; x's gradient adds up at
  * each pixel, in the order of the kernel's places. What the positions see is `kernelHeight kernelWidth /
- * stride^2` times as large as x: it is made again for the gradient and kept by none. A kernel of 1 x 1 at
- * stride 1 is a product of x itself.
+ * stride^2` times as large as x: it is made again for the gradient, and held of one convolution at a
+ * time; where it is too large for a device, a smaller `batch.micro` helps. A kernel of 1 x 1 at stride 1 is
+ * a product of x itself.
  *
+ * @example
+ * ```ts
+ * import { convolution, openDevice, orThrow } from "foldlog";
+ * import * as tf from "foldlog/tf";
+ *
+ * await orThrow(openDevice("cpu"));
+ * const x = tf.ones<tf.Rank.R4>([1, 5, 4, 3]);
+ * const y = convolution(x, tf.ones([3, 3, 3, 8]), tf.zeros([8]), { stride: 2 });
+ * if (y.shape.join() !== "1,3,2,8") throw new Error(`${y.shape}`);
+ * ```
  * @throws {RangeError} for shapes that do not fit, or a stride that is no integer from 1 below 2^31
  */
 export function convolution(
@@ -114,6 +125,8 @@ function patchwise(
     return dense(tf.reshape(x, [-1, images.channels]), weights, bias);
   }
   const patchesOf = (input: tf.Tensor) => run(PATCHES, [input], window)[0] as tf.Tensor2D;
+  const added = (seen: tf.Tensor) => run(ADD_PATCHES, [seen], { ...images, ...window })[0]!;
+  // tfjs frees what a gradient leaves behind when all gradients are there: the tidies free it at once.
   return withGradient(
     [x, weights, bias],
     ([input, matrix, shift]) => ({
@@ -121,8 +134,8 @@ function patchwise(
       saved: [input!, matrix!],
     }),
     (dy, [input, matrix]) => [
-      run(ADD_PATCHES, [product(dy, matrix!, { transposeB: true })], { ...images, ...window })[0]!,
-      product(patchesOf(input!), dy, { transposeA: true }),
+      tf.tidy(() => added(product(dy, matrix!, { transposeB: true }))),
+      tf.tidy(() => product(patchesOf(input!), dy, { transposeA: true })),
       run(SUM_ROWS, [dy], {})[0]!,
     ],
   );

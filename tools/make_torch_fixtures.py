@@ -211,7 +211,7 @@ def block_shapes(sizes):
 def drawn_parameters(random, shapes):
     """Normal with deviation 0.3; around 1 for the scales of norms."""
     return {
-        name: rounded(0.3 * random.standard_normal(shape) + (name.endswith("weight") and "ln_" in name))
+        name: rounded(0.3 * random.standard_normal(shape) + (name.endswith("weight") and ("ln_" in name or "norm." in name)))
         for name, shape in shapes.items()
     }
 
@@ -288,13 +288,14 @@ def through_blocks(params, x, sizes, causal, operand=same, incoming=same):
 
 MLP_WIDTHS = [3, 6, 5, 4]
 LORA = {"rank": 2, "alpha": 3}
+UNET = {"inputs": 2, "outputs": 3, "height": 8, "width": 4}
 ENCODER = {"context": 5, "features": 3, "vocabulary": 7, "layers": 2, "heads": 2, "channels": 4, "outputs": 3}
 
 
-def models_file():
+def models_file(cases):
     """The first loss and gradients of each model, and its parameters after three steps of AdamW."""
     tensors = {}
-    for seed, (case, (shapes, data, loss_of)) in enumerate(model_cases().items()):
+    for seed, (case, (shapes, data, loss_of)) in enumerate(cases.items()):
         random = np.random.RandomState(seed)
         params = {name: parameter(value) for name, value in drawn_parameters(random, shapes).items()}
         batches = [data(random) for _ in RATES]
@@ -342,9 +343,6 @@ def model_cases():
         adapters[f"lora.layers.{layer}.weight.b"] = (LORA["rank"], outputs)
     lora = {**{f"base.{name}": shape for name, shape in mlp.items()}, **adapters}
 
-    def gelu(x):
-        return F.gelu(x, approximate="tanh")
-
     def mlp_outputs(params, x, activation):
         for layer in layers:
             x = x if layer == 0 else activation(x)
@@ -355,23 +353,7 @@ def model_cases():
         return lambda params, x, y: loss(mlp_outputs(params, x, activation), y)
 
     def lora_loss(scale):
-        def loss(params, x, y):
-            base = {name[5:]: value for name, value in params.items() if name.startswith("base.")}
-            for layer in layers:
-                name = f"layers.{layer}.weight"
-                a, b = params[f"lora.{name}.a"], params[f"lora.{name}.b"]
-                base[name] = base[name] + scale * (a @ b)
-            return F.cross_entropy(mlp_outputs(base, x, gelu), y)
-        return loss
-
-    def numbers(*shape):
-        return lambda random: rounded(random.standard_normal(shape))
-
-    def integers(below, *shape):
-        return lambda random: random.randint(0, below, shape)
-
-    def both(inputs, targets):
-        return lambda random: (inputs(random), targets(random))
+        return lambda params, x, y: F.cross_entropy(mlp_outputs(with_lora(params, scale), x, gelu), y)
 
     classes = both(numbers(4, MLP_WIDTHS[0]), integers(MLP_WIDTHS[-1], 4))
     values = both(numbers(4, MLP_WIDTHS[0]), numbers(4, MLP_WIDTHS[-1]))
@@ -394,6 +376,118 @@ def model_cases():
             lambda params, x, y: F.cross_entropy(classification_encoder(params, x), y),
         ),
     }
+
+
+def gelu(x):
+    return F.gelu(x, approximate="tanh")
+
+
+def with_lora(params, scale):
+    """The parameters below "base.", with scale A B added where "lora." has an adapter."""
+    base = {name[5:]: value for name, value in params.items() if name.startswith("base.")}
+    adapted = {name[5:-2] for name in params if name.startswith("lora.")}
+    for name in adapted:
+        change = params[f"lora.{name}.a"] @ params[f"lora.{name}.b"]
+        base[name] = base[name] + scale * change.reshape(base[name].shape)
+    return base
+
+
+def numbers(*shape):
+    return lambda random: rounded(random.standard_normal(shape))
+
+
+def integers(below, *shape):
+    return lambda random: random.randint(0, below, shape)
+
+
+def both(inputs, targets):
+    return lambda random: (inputs(random), targets(random))
+
+
+def unet_cases():
+    """As `model_cases`: images [batch, height, width, channels], a number or a class at each pixel."""
+    image = [UNET["height"], UNET["width"]]
+    values = both(numbers(2, *image, UNET["inputs"]), numbers(2, *image, UNET["outputs"]))
+    classes = both(numbers(2, *image, UNET["inputs"]), integers(UNET["outputs"], 2, *image))
+
+    def adapted(shapes):
+        adapters = {}
+        for name, shape in shapes.items():
+            if name.endswith("kernel"):
+                adapters[f"lora.{name}.a"] = (math.prod(shape[:-1]), LORA["rank"])
+                adapters[f"lora.{name}.b"] = (LORA["rank"], shape[-1])
+        return {**{f"base.{name}": shape for name, shape in shapes.items()}, **adapters}
+
+    def pixel_classes(outputs, y):
+        return F.cross_entropy(outputs.flatten(0, 2), y.flatten())
+
+    return {
+        "unet, regression": (
+            unet_shapes([3, 4, 5]),
+            values,
+            lambda params, x, y: F.mse_loss(unet_outputs(params, x, 3), y),
+        ),
+        "unet, classification": (
+            unet_shapes([4]),
+            classes,
+            lambda params, x, y: pixel_classes(unet_outputs(params, x, 1), y),
+        ),
+        "unet, lora": (
+            adapted(unet_shapes([3, 4])),
+            classes,
+            lambda params, x, y: pixel_classes(
+                unet_outputs(with_lora(params, LORA["alpha"] / LORA["rank"]), x, 2), y),
+        ),
+    }
+
+
+def unet_shapes(channels):
+    shapes = {}
+
+    def convolution(name, size, inputs, outputs):
+        shapes.update({f"{name}.kernel": (size, size, inputs, outputs), f"{name}.bias": (outputs,)})
+
+    def block(name, inputs, outputs):
+        for place, width in enumerate([inputs, outputs]):
+            convolution(f"{name}.{place}", 3, width, outputs)
+            shapes.update({f"{name}.{place}.norm.{part}": (outputs,) for part in ["weight", "bias"]})
+
+    for level, width in enumerate(channels):
+        block(f"encode.{level}", width if level > 0 else UNET["inputs"], width)
+    for level, (upper, lower) in enumerate(zip(channels, channels[1:])):
+        convolution(f"down.{level}", 3, upper, lower)
+        convolution(f"up.{level}", 3, lower, upper)
+        block(f"decode.{level}", 2 * upper, upper)
+    convolution("head", 1, channels[0], UNET["outputs"])
+    return shapes
+
+
+def unet_outputs(params, x, levels):
+    """A U-Net written out, with PyTorch's own convolution, upsampling and padding of k // 2."""
+
+    def convolved(x, name, stride=1):
+        kernel = params[f"{name}.kernel"].permute(3, 2, 0, 1)
+        return F.conv2d(x, kernel, params[f"{name}.bias"], stride, padding=kernel.shape[-1] // 2)
+
+    def norm(x, name):
+        weight, bias = params[f"{name}.weight"], params[f"{name}.bias"]
+        return F.layer_norm(x.permute(0, 2, 3, 1), weight.shape, weight, bias, 1e-5).permute(0, 3, 1, 2)
+
+    def block(x, name):
+        for place in range(2):
+            x = gelu(norm(convolved(x, f"{name}.{place}"), f"{name}.{place}.norm"))
+        return x
+
+    x = x.permute(0, 3, 1, 2)
+    skips = []
+    for level in range(levels - 1):
+        skips.append(block(x, f"encode.{level}"))
+        x = convolved(skips[-1], f"down.{level}", stride=2)
+    x = block(x, f"encode.{levels - 1}")
+    for level in reversed(range(levels - 1)):
+        risen = convolved(F.interpolate(x, scale_factor=2, mode="nearest"), f"up.{level}")
+        x = block(torch.cat([skips[level], risen], 1), f"decode.{level}")
+    return convolved(x, "head").permute(0, 2, 3, 1)
 
 
 def encoder_shapes(inputs):
@@ -445,7 +539,8 @@ def main():
     files = {
         "optimizers.safetensors": safetensors(optimizers_file()),
         "gpt2.safetensors": safetensors(gpt2_file()),
-        "models.safetensors": safetensors(models_file()),
+        "models.safetensors": safetensors(models_file(model_cases())),
+        "unet.safetensors": safetensors(models_file(unet_cases())),
         "transformer_mixed.safetensors": safetensors(gpt2_file(mixed=True)),
     }
     FOLDER.mkdir(exist_ok=True)

@@ -28,3 +28,11 @@ export {
   type TransformerSizes,
 } from "./transformer.ts";
 export type { TransformerBlock } from "./transformer_block.ts";
+export {
+  type Convolution,
+  initUnet,
+  type UnetBlock,
+  unetOutputs,
+  type UnetParams,
+  type UnetSizes,
+} from "./unet.ts";

@@ -7,14 +7,15 @@ import type { HostTensor } from "../../src/core/host_tensor.ts";
 import { key } from "../../src/core/rng_key.ts";
 import { encoderOutputs, type EncoderSizes, initEncoder } from "../../src/model/encoder.ts";
 import { languageModelLoss } from "../../src/model/language_model.ts";
-import { initLora, withLora } from "../../src/model/lora.ts";
-import { initMlp, mlpLogits, type MlpParams, type MlpSizes } from "../../src/model/mlp.ts";
+import { initLora, type LoraOptions, withLora } from "../../src/model/lora.ts";
+import { initMlp, mlpLogits, type MlpSizes } from "../../src/model/mlp.ts";
 import {
   classificationLoss,
   regressionLoss,
   type SupervisedLoss,
 } from "../../src/model/supervised_loss.ts";
 import { initTransformer, type TransformerParams } from "../../src/model/transformer.ts";
+import { initUnet, unetOutputs, type UnetParams, type UnetSizes } from "../../src/model/unet.ts";
 import type { Device } from "../../src/ports/device.ts";
 import { adafactor } from "../../src/train/adafactor.ts";
 import { adam, adamw } from "../../src/train/adamw.ts";
@@ -86,7 +87,7 @@ interface ModelCase {
 
 const layers = { layers: 2, heads: 2, channels: 4, context: 5, outputs: 3, dropout: 0 };
 
-/** The models of `model_cases`, by the same names. */
+/** The models of `model_cases` and `unet_cases`, by the same names. */
 const MODELS: Readonly<Record<string, ModelCase>> = {
   "mlp, relu": mlp("relu", classificationLoss),
   "mlp, gelu": mlp("gelu", classificationLoss),
@@ -101,6 +102,9 @@ const MODELS: Readonly<Record<string, ModelCase>> = {
     { ...layers, input: { vocabulary: 7 }, attention: "causal", pooling: "last" },
     classificationLoss,
   ),
+  "unet, regression": unet([3, 4, 5], regressionLoss),
+  "unet, classification": unet([4], classificationLoss),
+  "unet, lora": adaptedUnet(),
 };
 
 const gpt2Loss = languageModelLoss(SIZES) as Loss<TransformerParams>;
@@ -120,7 +124,7 @@ const GPT2 = [
 for (const backend of BACKENDS) {
   for (const [name, model] of Object.entries(MODELS)) {
     backendTest(backend, `the gradients of ${name} are PyTorch's`, async (device) => {
-      const file = part(await fixture("models"), `${name}/`);
+      const file = part(await models(), `${name}/`);
       const start = initialTrainState(() => initialOf(model, file), trace(0));
       const { state, metrics } = trainStep(
         { ...training(trace(0)), loss: model.loss },
@@ -132,7 +136,7 @@ for (const backend of BACKENDS) {
     });
 
     backendTest(backend, `three steps of AdamW on ${name} are PyTorch's`, async (device) => {
-      const file = part(await fixture("models"), `${name}/`);
+      const file = part(await models(), `${name}/`);
       const { loss, trainable } = model;
       const options = trainable === undefined ? {} : { trainable };
       let state = initialTrainState(() => initialOf(model, file), trained, options);
@@ -224,7 +228,7 @@ for (const backend of BACKENDS) {
 }
 
 Deno.test("the fixture has each model that is compared, and no other", async () => {
-  const names = new Set([...(await fixture("models")).keys()].map((name) => name.split("/")[0]));
+  const names = new Set([...(await models()).keys()].map((name) => name.split("/")[0]));
   assert.deepEqual([...names].sort(), Object.keys(MODELS).sort());
 });
 
@@ -247,15 +251,19 @@ function mlp(activation: MlpSizes["activation"], head: Head): ModelCase {
 }
 
 function adaptedMlp(rslora: boolean): ModelCase {
-  const { init, loss } = mlp("gelu", classificationLoss);
   const options = { rank: 2, alpha: 3, targets: ["*.weight"], rslora };
+  return adapted(mlp("gelu", classificationLoss), options);
+}
+
+/** A model of which adapters are trained, and nothing else. */
+function adapted({ init, loss }: ModelCase, options: LoraOptions): ModelCase {
   return {
     init() {
       const base = init();
       return { base, lora: initLora(base, options, key(1)) };
     },
     loss(params, batch, key) {
-      const { base, lora } = params as { base: MlpParams; lora: Tree };
+      const { base, lora } = params as { base: Tree; lora: Tree };
       return loss(withLora(base, lora, options), batch, key);
     },
     trainable: "lora.*",
@@ -267,6 +275,22 @@ function encoder(sizes: EncoderSizes, head: Head): ModelCase {
     () => initEncoder(sizes, key(0)),
     head((params, inputs, key) => encoderOutputs(params, inputs, sizes, key)),
   );
+}
+
+function unet(channels: readonly number[], head: Head): ModelCase {
+  const sizes: UnetSizes = { inputs: 2, outputs: 3, channels };
+  return modelCase<UnetParams>(
+    () => initUnet(sizes, key(0)),
+    head((params, inputs) => unetOutputs(params, inputs, sizes)),
+  );
+}
+
+function adaptedUnet(): ModelCase {
+  return adapted(unet([3, 4], classificationLoss), {
+    rank: 2,
+    alpha: 3,
+    targets: ["*.kernel"],
+  });
 }
 
 function modelCase<P extends Tree>(init: () => P, loss: SupervisedLoss<P>): ModelCase {
@@ -286,6 +310,11 @@ type Tensors = ReadonlyMap<string, HostTensor>;
 async function fixture(name: string): Promise<Tensors> {
   const bytes = await Deno.readFile(new URL(`torch/${name}.safetensors`, import.meta.url));
   return right(decodeSafetensors(bytes)).tensors;
+}
+
+/** The fixtures of all models. */
+async function models(): Promise<Tensors> {
+  return new Map([...await fixture("models"), ...await fixture("unet")]);
 }
 
 /** The tensors whose names begin with `prefix`, without it. */

@@ -9,12 +9,13 @@ const TOLERANCE = 2e-2;
 
 /**
  * Expects the gradient of a loss, at each leaf, to be the slope that is found by a step along it: a central
- * difference in float32, so within 2 % and a rounding.
+ * difference in float32, so within 2 % and a rounding. A loss that bends more wants a shorter step.
  */
 export async function assertSlopes<P extends Tree>(
   device: Device,
   params: P,
   loss: (params: P) => tf.Scalar,
+  step = STEP,
 ): Promise<void> {
   const leaves = leavesOf(params);
   for (const [index, [path]] of leaves.entries()) {
@@ -28,7 +29,7 @@ export async function assertSlopes<P extends Tree>(
         const all = leaves.map(([, leaf], place) => place === index ? moved : leaf);
         return loss(withLeaves(params, all));
       };
-      return tf.stack([norm, tf.div(tf.sub(at(STEP), at(-STEP)), 2 * STEP)]);
+      return tf.stack([norm, tf.div(tf.sub(at(step), at(-step)), 2 * step)]);
     });
     const [norm, slope] = (await device.read(values)).data;
     values.dispose();

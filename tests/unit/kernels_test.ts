@@ -5,12 +5,14 @@ import { bytesOf } from "../../src/core/host_tensor.ts";
 import { bits, foldIn, key, normal, type RngKey } from "../../src/core/rng_key.ts";
 import type { Device } from "../../src/ports/device.ts";
 import { causalAttention } from "../../src/train/kernels/attention.ts";
+import { convolution } from "../../src/train/kernels/convolution.ts";
 import { crossEntropy } from "../../src/train/kernels/cross_entropy.ts";
 import { dropout } from "../../src/train/kernels/dropout.ts";
 import { embedding } from "../../src/train/kernels/embedding.ts";
 import { gelu } from "../../src/train/kernels/gelu.ts";
 import { layerNorm } from "../../src/train/kernels/layer_norm.ts";
 import { dense, PRODUCT, product, SUM_ROWS } from "../../src/train/kernels/product.ts";
+import { upsample } from "../../src/train/kernels/upsample.ts";
 import { withGradient } from "../../src/train/kernels/with_gradient.ts";
 import { scoped } from "../../src/train/ownership.ts";
 import { backendTest } from "../support/backends.ts";
@@ -103,6 +105,17 @@ const cases: readonly Case[] = [
     (qkv) => causalAttention(qkv as tf.Tensor2D, { batch: 2, context: 3, heads: 2 }),
     (qkv) => attentionOf(qkv, { batch: 2, context: 3, heads: 2, width: 2 }),
   ),
+  convolutionCase([1, 5, 4, 2], [3, 3, 2, 3]),
+  convolutionCase([2, 5, 4, 2], [3, 3, 2, 2], 2), // an odd height: the window stands over the last row
+  convolutionCase([2, 4, 6, 1], [3, 3, 1, 2], 2), // an even one: it does not
+  convolutionCase([2, 3, 2, 3], [1, 1, 3, 4]),
+  convolutionCase([2, 5, 3, 2], [1, 1, 2, 3], 2),
+  convolutionCase([1, 4, 7, 4], [5, 1, 4, 1], 3),
+  convolutionCase([1, 2, 1, 2], [5, 3, 2, 2]), // a kernel larger than the image
+  convolutionCase([1, 4, 3, 1], [2, 4, 1, 2]), // even sizes: one more after than before
+  convolutionCase([1, 7, 5, 4], [2, 3, 4, 4], 4), // pixels that no position sees
+  caseOf("upsample()", [[2, 3, 2, 5]], upsample, (x) => upsampled(x, 3, 2, 5)),
+  caseOf("upsample() in fours", [[1, 1, 3, 4]], upsample, (x) => upsampled(x, 1, 3, 4)),
   caseOf(
     "dropout()",
     [[4, 5]],
@@ -307,6 +320,30 @@ for (const backend of BACKENDS) {
   );
 }
 
+backendTest("cpu", "convolution() and upsample() refuse what does not fit, and say why", () => {
+  tf.tidy(() => {
+    const convolve = (x: number[], kernel: number[], bias: number[], stride = 1) => () =>
+      convolution(zeros(x), zeros(kernel), zeros(bias), { stride });
+    const [x, kernel] = [[1, 4, 4, 3], [3, 3, 3, 2]];
+    const refused = (compute: () => unknown, message: string) =>
+      assert.throws(compute, { name: "RangeError", message });
+    const images = "Expected images [n, height, width, channels]";
+    refused(convolve([4, 4, 3], kernel, [2]), `${images}, found [4,4,3]`);
+    refused(convolve([1, 0, 4, 3], kernel, [2]), `${images}, found [1,0,4,3]`);
+    const sizes = "Expected a kernel [height, width, 3, out] for images [1,4,4,3]";
+    refused(convolve(x, [3, 3, 2, 2], [2]), `${sizes}, found [3,3,2,2]`);
+    refused(convolve(x, [9, 3, 2], [2]), `${sizes}, found [9,3,2]`);
+    refused(convolve(x, [3, 0, 3, 2], [2]), `${sizes}, found [3,0,3,2]`);
+    refused(convolve(x, kernel, [3]), "Expected a bias [2] for a kernel [3,3,3,2], found [3]");
+    refused(convolve(x, kernel, []), "Expected a bias [2] for a kernel [3,3,3,2], found []");
+    for (const stride of [0, -1, 1.5, NaN, 2 ** 31]) {
+      const expected = "stride: expected an integer from 1 to 2147483647";
+      refused(convolve(x, kernel, [2], stride), `${expected}, found ${stride}`);
+    }
+    refused(() => upsample(zeros([4, 4, 3])), `${images}, found [4,4,3]`);
+  });
+});
+
 backendTest("cpu", "dropout() of rate 0 is the identity, to the handle", () => {
   const x = tf.tensor1d([1, NaN, -0]);
   assert.equal(dropout(x, 0, key(1)), x);
@@ -454,6 +491,66 @@ function caseOf(
     i,
   ) => [...normal(foldIn(key(1), `${name} ${i}`), shape.reduce((size, n) => size * n, 1))]);
   return { name, shapes, values, kernel, reference };
+}
+
+/** Zeros of a shape that the types may not expect. */
+function zeros<R extends tf.Rank>(shape: number[]): tf.Tensor<R> {
+  return tf.zeros(shape as tf.ShapeMap[R]);
+}
+
+/** A convolution of images [n, height, width, in] with a kernel [kernelHeight, kernelWidth, in, out]. */
+function convolutionCase(images: readonly number[], kernel: readonly number[], stride = 1): Case {
+  return caseOf(
+    `convolution() of [${images}] with [${kernel}] at stride ${stride}`,
+    [images, kernel, [kernel[3]!]],
+    (x, weights, bias) => convolution(x, weights, bias, { stride }),
+    (x, weights, bias) => convolved(x, images, weights, kernel, bias, stride),
+  );
+}
+
+/** The sums of products of what lies under a kernel, at each position of it, element by element. */
+function convolved(
+  x: Values,
+  [items, height, width, inputs]: readonly number[],
+  weights: Values,
+  [kernelHeight, kernelWidth, , outputs]: readonly number[],
+  bias: Values,
+  stride: number,
+): Values {
+  const y: number[] = [];
+  for (let item = 0; item < items!; item++) {
+    for (let i = 0; i < height!; i += stride) {
+      for (let j = 0; j < width!; j += stride) {
+        for (let output = 0; output < outputs!; output++) {
+          let total = bias[output]!;
+          for (let ky = 0; ky < kernelHeight!; ky++) {
+            for (let kx = 0; kx < kernelWidth!; kx++) {
+              const row = i + ky - Math.floor((kernelHeight! - 1) / 2);
+              const column = j + kx - Math.floor((kernelWidth! - 1) / 2);
+              if (row < 0 || row >= height! || column < 0 || column >= width!) continue;
+              for (let input = 0; input < inputs!; input++) {
+                const pixel = x[((item * height! + row) * width! + column) * inputs! + input]!;
+                const place = (ky * kernelWidth! + kx) * inputs! + input;
+                total += pixel * weights[place * outputs! + output]!;
+              }
+            }
+          }
+          y.push(total);
+        }
+      }
+    }
+  }
+  return y;
+}
+
+/** Images of a height, at twice their height and width. */
+function upsampled(x: Values, height: number, width: number, channels: number): Values {
+  return rowsOf(x, height * width * channels).flatMap((image) =>
+    rowsOf(image, width * channels).flatMap((row) => {
+      const wide = rowsOf(row, channels).flatMap((pixel) => [...pixel, ...pixel]);
+      return [...wide, ...wide];
+    })
+  );
 }
 
 /** Central differences of a function of several inputs: one gradient for each. */

@@ -8,6 +8,7 @@ import { languageModelLoss } from "../../src/model/language_model.ts";
 import { initTransformer } from "../../src/model/transformer.ts";
 import type { Device } from "../../src/ports/device.ts";
 import { causalAttention } from "../../src/train/kernels/attention.ts";
+import { convolution } from "../../src/train/kernels/convolution.ts";
 import { dense, product, type Sides } from "../../src/train/kernels/product.ts";
 import { release, scoped } from "../../src/train/ownership.ts";
 import type { Precision } from "../../src/core/config.ts";
@@ -45,6 +46,12 @@ const ROUNDED: readonly Case[] = [
     shapes: [[7, 40], [40, 9]],
     f: (x, weight) => dense(x as tf.Tensor2D, weight as tf.Tensor2D, tf.zeros([9])),
   },
+  ...[[3, 2], [1, 1]].map(([size, stride]): Case => ({
+    name: `convolution() of a kernel of ${size} at stride ${stride}`,
+    shapes: [[2, 5, 4, 3], [size!, size!, 3, 6]],
+    f: (x, kernel) =>
+      convolution(x as tf.Tensor4D, kernel as tf.Tensor4D, tf.zeros([6]), { stride: stride! }),
+  })),
   {
     name: "causalAttention()",
     shapes: [[10, 24]],
@@ -96,14 +103,12 @@ for (const backend of BACKENDS) {
     },
   );
 
-  backendTest(
-    backend,
-    "gradients are of the precision of the forward pass, wherever they are computed",
-    async (device) => {
-      const shapes = [[4, 8], [8, 4]];
+  for (const { name, shapes, f } of ROUNDED) {
+    const claim =
+      `gradients of ${name} are of the precision of the forward pass, wherever computed`;
+    backendTest(backend, claim, async (device) => {
       const inputs = drawn(shapes);
-      const [dy] = drawn([[4, 4]], 9);
-      const f: Case["f"] = (a, b) => product(a!, b!);
+      const [dy] = drawn([scoped(() => f(...tensors(shapes, inputs)).shape)], 9);
       const inFloat32: Case["f"] = (...given) => withPrecision("float32", () => f(...given));
       const plain = await run(device, shapes, inputs, dy!, f);
       const within = await run(device, shapes, inputs, dy!, inFloat32, "mixed_float16");
@@ -112,8 +117,8 @@ for (const backend of BACKENDS) {
       const mixed = await run(device, shapes, inputs, dy!, mixedOf(f), "float32");
       assert.deepEqual(around.bytes, mixed.bytes);
       assert.notDeepEqual(mixed.bytes, plain.bytes);
-    },
-  );
+    });
+  }
 
   backendTest(
     backend,

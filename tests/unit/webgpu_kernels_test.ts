@@ -10,15 +10,17 @@ import {
   MIX_VALUES,
   MIX_VALUES_GRADIENT,
 } from "../../src/train/kernels/attention.ts";
+import { ADD_PATCHES, imagesOf, PATCHES } from "../../src/train/kernels/convolution.ts";
 import { CROSS_ENTROPY, CROSS_ENTROPY_GRADIENT } from "../../src/train/kernels/cross_entropy.ts";
 import { DROPOUT } from "../../src/train/kernels/dropout.ts";
 import { ADD_ROWS } from "../../src/train/kernels/embedding.ts";
 import { GELU, GELU_GRADIENT } from "../../src/train/kernels/gelu.ts";
-import { type Attributes, type Kernel, run } from "../../src/train/kernels/kernel.ts";
+import { type Attributes, float32, type Kernel, run } from "../../src/train/kernels/kernel.ts";
 import { LAYER_NORM, LAYER_NORM_GRADIENT } from "../../src/train/kernels/layer_norm.ts";
 import { PRODUCT, SUM_ROWS } from "../../src/train/kernels/product.ts";
 import { KERNELS } from "../../src/train/kernels/registry.ts";
 import { SUM_SQUARES } from "../../src/train/kernels/sum_squares.ts";
+import { UPSAMPLE, UPSAMPLE_GRADIENT } from "../../src/train/kernels/upsample.ts";
 import {
   HARDWARE,
   registerWebGpuKernels,
@@ -87,6 +89,18 @@ const cases: readonly Case[] = [
       ...{ decay: 0.1, learningRate: 3e-4 },
     }, { 2: (drawn) => drawn.map(Math.abs) })
   ),
+  ...[
+    patchesCases([2, 9, 7, 8], 3, 3, 1), // in fours
+    patchesCases([2, 9, 7, 5], 3, 3, 2), // and not
+    patchesCases([1, 6, 5, 68], 1, 1, 2), // more channels than share a pixel out
+    patchesCases([3, 4, 11, 3], 5, 4, 2),
+    patchesCases([1, 13, 8, 4], 2, 3, 4), // pixels that no position sees
+    patchesCases([2, 2, 1, 130], 5, 3, 1), // a window larger than the image
+  ].flat(),
+  ...[[2, 6, 4, 8], [3, 2, 10, 5], [1, 2, 2, 68], [2, 20, 34, 6]].flatMap((shape) => [
+    caseOf(UPSAMPLE, [shape]),
+    caseOf(UPSAMPLE_GRADIENT, [shape]),
+  ]),
   ...[[2, 70, 3, 8], [1, 33, 2, 5], [3, 64, 4, 16], [1, 300, 1, 20]].flatMap(
     ([batch, context, heads, width]) => {
       const shape = { batch: batch!, context: context!, heads: heads! };
@@ -202,6 +216,21 @@ function productCase(
 ): Case {
   const shapes = [exchanged(a, sides.transposeA), exchanged(b, sides.transposeB)];
   return caseOf(PRODUCT, [...shapes, ...(bias ? [b.slice(-1)] : [])], sides);
+}
+
+/** What a window sees of images, and the sums of it. */
+function patchesCases(
+  shape: readonly number[],
+  kernelHeight: number,
+  kernelWidth: number,
+  stride: number,
+): readonly Case[] {
+  const window = { kernelHeight, kernelWidth, stride };
+  const [rows] = PATCHES.results([float32(shape)], window);
+  return [
+    caseOf(PATCHES, [shape], window),
+    caseOf(ADD_PATCHES, [rows!.shape], { ...imagesOf(shape), ...window }),
+  ];
 }
 
 /** What a kernel makes of its inputs on a device. */

@@ -108,7 +108,8 @@ export function dense(x: tf.Tensor2D, weight: tf.Tensor2D, bias: tf.Tensor1D): t
   });
 }
 
-function multiplied(
+/** A product as it is: of operands that are rounded already, without a gradient. */
+export function multiplied(
   a: tf.Tensor,
   b: tf.Tensor,
   transposeA: boolean,

@@ -1,4 +1,5 @@
-import type { Attributes, Kernel } from "../kernels/kernel.ts";
+import { imagesOf } from "../kernels/convolution.ts";
+import { type Attributes, float32, type Kernel } from "../kernels/kernel.ts";
 import type { Sides } from "../kernels/product.ts";
 import { KERNELS } from "../kernels/registry.ts";
 import {
@@ -25,6 +26,19 @@ const ODD = [33, 67];
 /** Batch, context, heads and width: edges of tiles, several of them, and none. */
 const ATTENTIONS = [[2, 70, 3, 8], [1, 33, 2, 5], [3, 64, 4, 16]] as const;
 
+/** Images and a window: in fours and not, of odd sizes and a stride past the window. */
+const WINDOWS = [
+  { x: [2, 9, 7, 8], kernelHeight: 3, kernelWidth: 3, stride: 1 },
+  { x: [2, 9, 7, 5], kernelHeight: 3, kernelWidth: 3, stride: 2 },
+  { x: [1, 6, 5, 68], kernelHeight: 1, kernelWidth: 1, stride: 2 },
+  { x: [3, 4, 11, 3], kernelHeight: 5, kernelWidth: 4, stride: 2 },
+  { x: [1, 13, 8, 4], kernelHeight: 2, kernelWidth: 3, stride: 4 },
+  { x: [1, 12, 30, 33], kernelHeight: 3, kernelWidth: 3, stride: 1 },
+] as const;
+
+/** Images in fours and not, of more channels than share a pixel out, and of several workgroups. */
+const IMAGES = [[2, 6, 4, 8], [3, 2, 10, 5], [1, 2, 2, 68], [2, 20, 34, 6]] as const;
+
 /**
  * Cases of every kernel of foldlog's own, of sizes that reach each way it computes: several workgroups
  * and blocks of the packed product, edges of tiles and of fours, rows longer than a workgroup is wide.
@@ -46,6 +60,11 @@ const CASES: Readonly<Record<keyof typeof KERNELS, readonly KernelCase[]>> = {
       ...{ decay: 0.1, learningRate: 3e-4 },
     })
   ),
+  addPatches: WINDOWS.map(({ x, ...window }) => {
+    const images = imagesOf(x);
+    const [rows] = KERNELS.patches.results([float32(x)], window);
+    return of(KERNELS.addPatches, [floats(...rows!.shape)], { ...images, ...window });
+  }),
   addRows: [[300, 36, 50], [130, 7, 3000], [150, 80, 1]].map(([count, n, rows]) =>
     of(KERNELS.addRows, [floats(count!, n!), idsBelow(rows!, count!)], { rows: rows! })
   ),
@@ -107,6 +126,7 @@ const CASES: Readonly<Record<keyof typeof KERNELS, readonly KernelCase[]>> = {
       qkv(batch, context, heads, width),
     ], { batch, context, heads })
   ),
+  patches: WINDOWS.map(({ x, ...window }) => of(KERNELS.patches, [floats(...x)], window)),
   product: [
     ...[PLAIN, LEFT, RIGHT, BOTH].flatMap((sides) => [
       product([70, 36], [36, 44], sides, true),
@@ -131,6 +151,8 @@ const CASES: Readonly<Record<keyof typeof KERNELS, readonly KernelCase[]>> = {
   takeRows: [[50, 36, 300], [3000, 7, 130]].map(([rows, n, count]) =>
     of(KERNELS.takeRows, [floats(rows!, n!), idsBelow(rows!, count!)], {})
   ),
+  upsample: IMAGES.map((shape) => of(KERNELS.upsample, [floats(...shape)], {})),
+  upsampleGradient: IMAGES.map((shape) => of(KERNELS.upsampleGradient, [floats(...shape)], {})),
 };
 
 function of<A extends Attributes>(

@@ -11,6 +11,7 @@ import {
   mixValues,
   mixValuesGradient,
 } from "./cpu_attention.ts";
+import { addPatches, patches, upsample, upsampleGradient } from "./cpu_images.ts";
 import type { CpuKernel } from "./register_cpu_kernels.ts";
 
 /** foldlog's kernels, written down as plainly as can be: what the other backends are measured by. */
@@ -21,6 +22,10 @@ export const cpuKernels: {
   attentionWeightsGradient,
   mixValues,
   mixValuesGradient,
+  addPatches,
+  patches,
+  upsample,
+  upsampleGradient,
 
   product([a, b, bias], [c], sides) {
     const { batch, rows, columns, inner } = productShape(a!.shape, b!.shape, sides);

@@ -1,4 +1,5 @@
 import { sizeOf } from "../../../core/host_tensor.ts";
+import { type Geometry, geometryOf, imagesOf } from "../convolution.ts";
 import type { AttributesOf } from "../kernel.ts";
 import { productShape } from "../product.ts";
 import type { KernelName, KERNELS } from "../registry.ts";
@@ -51,6 +52,26 @@ export const wasmKernels: {
     inputs.forEach(({ at, shape }, index) => {
       functions["fingerprint"]!(at, sizeOf(shape), sums!.at + 16 * index);
     });
+  },
+
+  patches({ functions }, [x], [rows], window) {
+    const sizes = geometrySizes(geometryOf(imagesOf(x!.shape), window));
+    functions["patches"]!(x!.at, rows!.at, ...sizes);
+  },
+
+  addPatches({ functions }, [rows], [x], attributes) {
+    const sizes = geometrySizes(geometryOf(attributes, attributes));
+    functions["addPatches"]!(rows!.at, x!.at, ...sizes);
+  },
+
+  upsample({ functions }, [x], [y]) {
+    const { items, height, width, channels } = imagesOf(x!.shape);
+    functions["upsample"]!(x!.at, y!.at, items * height, width, channels);
+  },
+
+  upsampleGradient({ functions }, [dy], [dx]) {
+    const { items, height, width, channels } = imagesOf(dx!.shape);
+    functions["upsampleGradient"]!(dy!.at, dx!.at, items * height, width, channels);
   },
 
   gelu({ functions }, [x], [y]) {
@@ -132,6 +153,16 @@ export const wasmKernels: {
 
 function places(tensors: readonly Placed[]): readonly number[] {
   return tensors.map(({ at }) => at);
+}
+
+/** What the kernels of patches are told of their sizes. */
+function geometrySizes(geometry: Geometry): readonly number[] {
+  const { items, height, width, channels, kernelHeight, kernelWidth, stride } = geometry;
+  const { outHeight, outWidth, top, left } = geometry;
+  return [
+    ...[items, height, width, channels, kernelHeight, kernelWidth, stride],
+    ...[outHeight, outWidth, top, left],
+  ];
 }
 
 function attentionSizes(

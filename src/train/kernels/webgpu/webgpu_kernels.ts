@@ -11,6 +11,7 @@ import { crossEntropy, crossEntropyGradient } from "./webgpu_cross_entropy.ts";
 import { adamUpdate, dropout, gelu, geluGradient } from "./webgpu_elementwise.ts";
 import { addRows, takeRows } from "./webgpu_embedding.ts";
 import { fingerprint } from "./webgpu_fingerprint.ts";
+import { addPatches, patches, upsample, upsampleGradient } from "./webgpu_images.ts";
 import { layerNorm, layerNormGradient } from "./webgpu_layer_norm.ts";
 import { product } from "./webgpu_product.ts";
 import { sumRows, sumSquares } from "./webgpu_sums.ts";
@@ -21,6 +22,7 @@ export const webGpuKernels: {
   readonly [Name in KernelName]: WebGpuKernel<AttributesOf<(typeof KERNELS)[Name]>>;
 } = {
   adamUpdate,
+  addPatches,
   addRows,
   attentionWeights,
   attentionWeightsGradient,
@@ -36,8 +38,11 @@ export const webGpuKernels: {
   layerNormGradient,
   mixValues,
   mixValuesGradient,
+  patches,
   product,
   sumRows,
   sumSquares,
   takeRows,
+  upsample,
+  upsampleGradient,
 };

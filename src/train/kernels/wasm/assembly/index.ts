@@ -16,6 +16,7 @@ export { dropout } from "./dropout";
 export { fingerprint } from "./fingerprint";
 export { gelu, geluGradient } from "./gelu";
 export { half } from "./half";
+export { addPatches, patches, upsample, upsampleGradient } from "./images";
 export { layerNorm, layerNormGradient } from "./layer_norm";
 export { multiplyAdd } from "./multiply_add";
 export { product, workBytes } from "./product";

@@ -309,6 +309,19 @@ Deno.test("doctor finds backends that work and are exact, wasm among them", asyn
   assertForPeople(plain.stdout);
 });
 
+Deno.test("doctor finds the kernels that a run recorded, and prints the digest that show prints", async () => {
+  const at = ["done", "--runs", template];
+  const { stdout } = await succeeds(["doctor", "--backend", "wasm", "--json"]);
+  const shown = await succeeds(["show", ...at, "--json"]);
+  const [wasm] = JSON.parse(stdout).backends;
+  assert.ok(Object.keys(wasm.kernels).length > 30);
+  assert.deepEqual(JSON.parse(shown.stdout).environment.kernels, wasm.kernels);
+  const digest = /kernels +([0-9a-f]{16})\n/.exec((await succeeds(["show", ...at])).stdout)?.[1];
+  assert.ok(digest !== undefined);
+  const plain = await succeeds(["doctor", "--backend", "wasm"]);
+  assert.match(plain.stdout, new RegExp(`wasm +yes +.+ ${digest}`));
+});
+
 Deno.test("train on a run that is there continues it; nothing is asked without a terminal", async () => {
   await using place = makePlace(["half"]);
   const { stdout } = await succeeds(["train", "--run", "half", "--runs", place.root, ...SMALL]);
@@ -380,7 +393,11 @@ Deno.test("another backend is refused, or recorded as the end of exactness", asy
   await using place = makePlace(["half"]);
   const args = ["train", "--run", "half", "--runs", place.root, "--backend", "cpu"];
   const before = readLog(place.root, "half");
-  await refuses(args, [/backend: recorded "wasm", now "cpu"/, /--accept-environment/]);
+  await refuses(args, [
+    /backend: recorded "wasm", now "cpu"/,
+    /kernels compute other bits here: \S+, .* and \d+ more/,
+    /--accept-environment/,
+  ]);
   assert.equal(readLog(place.root, "half"), before);
   await succeeds([...args, "--accept-environment", "--until", "6"]);
   const { backend, step } = await show(place.root, "half");

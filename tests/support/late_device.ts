@@ -14,7 +14,8 @@ export function lateDevice(
     ...device,
     stepsAhead,
     async read(tensor, reuse) {
-      if (tensor.shape.length === 1 && tensor.size === 2) await ready(++steps); // a step's metrics
+      const metrics = tensor.shape.length === 1 && (tensor.size === 2 || tensor.size === 3);
+      if (metrics) await ready(++steps);
       return await device.read(tensor, reuse);
     },
   };

@@ -90,9 +90,8 @@ function lossAndGradients<P extends Tree>(
   const unused = leaves.find((_, index) => !grads[index]);
   if (unused !== undefined) {
     throw new TypeError(
-      `Expected the loss to depend on every trained parameter, found that "${
-        unused[0]
-      }" is not used: ` +
+      "Expected the loss to depend on every trained parameter, found that " +
+        `"${unused[0]}" is not used: ` +
         "use it, freeze it (`trainable`), or leave it out of the parameters",
     );
   }

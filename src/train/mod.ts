@@ -26,15 +26,22 @@ export type { Batch, HostBatch, Loss } from "./loss.ts";
 export { type Optimizer, stateless, type UpdateContext } from "./optimizer.ts";
 export { optimizerOf } from "./optimizer_of.ts";
 export { type ParameterGroup, perGroup } from "./per_group.ts";
+export {
+  initLossScale,
+  type LossScale,
+  type LossScaleOptions,
+  nextLossScale,
+} from "./loss_scale.ts";
 export { release, releaseOnThrow, scoped } from "./ownership.ts";
+export { withPrecision } from "./precision.ts";
 export { restoreTree } from "./restore.ts";
 export { scaleByLearningRate, sgd, trace } from "./sgd.ts";
 export {
   initialTrainState,
+  type StateOptions,
   tensorsOf,
   type TensorTrees,
   type TrainState,
-  type TrainStateOptions,
 } from "./train_state.ts";
 export { type DeviceMetrics, type Training, trainStep } from "./train_step.ts";
 export {

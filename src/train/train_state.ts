@@ -1,4 +1,5 @@
 import type { LeafPattern } from "./leaf_pattern.ts";
+import { initLossScale, type LossScale, type LossScaleOptions } from "./loss_scale.ts";
 import { matchedPaths } from "./matched_paths.ts";
 import type { Optimizer } from "./optimizer.ts";
 import { scoped } from "./ownership.ts";
@@ -19,14 +20,8 @@ export interface TrainState<P extends Tree = Tree> {
   readonly ema?: P;
   /** The paths of the parameters that no step changes; absent where all are trained. */
   readonly frozen?: ReadonlySet<string>;
-}
-
-/** What of a new state is not in its parameters. */
-export interface TrainStateOptions {
-  /** Whether an average of the parameters is kept. */
-  readonly averaged?: boolean;
-  /** The parameters that are trained; all, where it is left out. Each pattern matches at least one. */
-  readonly trainable?: LeafPattern | readonly LeafPattern[];
+  /** In mixed precision. */
+  readonly lossScale?: LossScale;
 }
 
 /**
@@ -38,9 +33,20 @@ export type TensorTrees = {
   readonly model: Tree;
   readonly optimizer: Tree;
   readonly ema?: Tree;
+  readonly loss_scale?: LossScale;
   /** The frozen parameters, where there are any. */
   readonly base?: Tree;
 };
+
+/** What a state has besides its parameters and the optimiser's state. */
+export interface StateOptions {
+  /** Whether an average of the parameters is kept. */
+  readonly averaged?: boolean;
+  /** For mixed precision. */
+  readonly lossScale?: LossScaleOptions;
+  /** The parameters that are trained; all, where it is left out. Each pattern matches at least one. */
+  readonly trainable?: LeafPattern | readonly LeafPattern[];
+}
 
 /**
  * The state at step 0. The caller owns its tensors; `init`'s result becomes part of it, twice where an
@@ -51,23 +57,28 @@ export type TensorTrees = {
 export function initialTrainState<P extends Tree>(
   init: () => P,
   optimizer: Optimizer,
-  { averaged = false, trainable }: TrainStateOptions = {},
+  { averaged = false, trainable, lossScale }: StateOptions = {},
 ): TrainState<P> {
   let frozen: ReadonlySet<string> | undefined;
   const { params, ...rest } = scoped(() => {
     const params = init();
     frozen = trainable === undefined ? undefined : pathsBeside([trainable].flat(), params);
-    return { params, optimizer: optimizer.init(trainedPart(params, frozen)) };
+    return {
+      params,
+      optimizer: optimizer.init(trainedPart(params, frozen)),
+      ...(lossScale && { lossScale: initLossScale(lossScale) }),
+    };
   });
   return { step: 0, params, ...rest, ...(averaged && { ema: params }), ...(frozen && { frozen }) };
 }
 
 /** The state's tensors as one tree, as ownership and snapshots see it. */
-export function tensorsOf({ params, optimizer, ema, frozen }: TrainState): TensorTrees {
+export function tensorsOf({ params, optimizer, ema, lossScale, frozen }: TrainState): TensorTrees {
   return {
     model: trainedPart(params, frozen),
     optimizer,
     ...(ema && { ema: trainedPart(ema, frozen) }),
+    ...(lossScale && { loss_scale: lossScale }),
     ...(frozen && { base: maskTree((path) => frozen.has(path), params) }),
   };
 }
@@ -75,7 +86,7 @@ export function tensorsOf({ params, optimizer, ema, frozen }: TrainState): Tenso
 /** The state with other tensors in place of its own: what `tensorsOf` takes apart is put together. */
 export function withTensors<P extends Tree>(
   { step, params, ema, frozen }: TrainState<P>,
-  { model, optimizer, ...trees }: TensorTrees,
+  { model, optimizer, loss_scale, ...trees }: TensorTrees,
 ): TrainState<P> {
   const whole = mapNamed(leafFinder(model, trees.base ?? {}), params);
   return {
@@ -83,6 +94,7 @@ export function withTensors<P extends Tree>(
     params: whole,
     optimizer,
     ...(ema && { ema: withPart(whole, trees.ema!) }),
+    ...(loss_scale && { lossScale: loss_scale }),
     ...(frozen && { frozen }),
   };
 }

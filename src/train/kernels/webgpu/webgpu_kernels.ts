@@ -14,6 +14,7 @@ import { fingerprint } from "./webgpu_fingerprint.ts";
 import { layerNorm, layerNormGradient } from "./webgpu_layer_norm.ts";
 import { product } from "./webgpu_product.ts";
 import { sumRows, sumSquares } from "./webgpu_sums.ts";
+import { choose, half } from "./webgpu_words.ts";
 
 /** foldlog's kernels in WGSL, each recorded as one dispatch or a few. */
 export const webGpuKernels: {
@@ -23,12 +24,14 @@ export const webGpuKernels: {
   addRows,
   attentionWeights,
   attentionWeightsGradient,
+  choose,
   crossEntropy,
   crossEntropyGradient,
   dropout,
   fingerprint,
   gelu,
   geluGradient,
+  half,
   layerNorm,
   layerNormGradient,
   mixValues,

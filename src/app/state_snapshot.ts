@@ -73,7 +73,7 @@ function requirePartition(
   step: number,
   { model, base = {} }: TensorTrees,
   groups: Snapshot["groups"],
-) {
+): void {
   const nowFrozen = leavesOf(base).find(([path]) => groups["model"]?.has(path));
   const nowTrained = leavesOf(model).find(([path]) => groups["base"]?.has(path));
   if (nowFrozen) refuse(step, `expected "${nowFrozen[0]}" to be frozen, found that it was trained`);

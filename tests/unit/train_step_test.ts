@@ -300,6 +300,32 @@ backendTest(
   },
 );
 
+backendTest(
+  "cpu",
+  "trainStep() keeps what is frozen in mixed precision too, where it steps and where it skips",
+  () => {
+    const lossScale = { initial: 1, growthInterval: 100 };
+    const loss: Loss<Line> = (params, batch, key) =>
+      tf.mul(lineLoss(0)(params, batch, key), batch["factor"]!);
+    const training = trainingOf({ loss, precision: "mixed_float16", lossScale, emaDecay: 0.5 });
+    for (const factor of [1, Infinity]) {
+      const options = { averaged: true, lossScale, trainable: "weight" };
+      const state = initialTrainState(initLine, training.optimizer, options);
+      const grain = { ...microBatches(4)[0]!, factor: float([], [factor]) };
+      const { state: next, metrics } = trainStep(training, state, [grain]);
+      for (const { bias } of [next.params, next.ema!]) assert.equal(bias, state.params.bias);
+      const same = next.params.weight.dataSync().every((value, i) =>
+        value === Math.fround(WEIGHT[i]!)
+      );
+      assert.equal(same, factor === Infinity);
+      assert.deepEqual(next.frozen, new Set(["bias"]));
+      release(metrics.values);
+      release(tensorsOf(state), tensorsOf(next));
+      release(tensorsOf(next));
+    }
+  },
+);
+
 backendTest("cpu", "trainStep() lets a parameter that is frozen be of no use to the loss", () => {
   const loss: Loss<Line> = ({ bias }) => tf.sum(bias);
   const training = trainingOf({ loss });

@@ -144,8 +144,10 @@ class Adafactor(torch.optim.Optimizer):
 SIZES = {"vocabulary": 11, "context": 6, "layers": 2, "heads": 2, "channels": 8}
 
 
-def gpt2_file():
+def gpt2_file(mixed=False):
     """A tiny GPT-2: its first loss and gradients, and its parameters after three clipped steps of AdamW.
+
+    With `mixed`, the operands of products and attention are rounded to half precision.
 
     Epsilon is 1e-5 and not Adam's 1e-8: the keys' biases have no gradient but rounding errors, since
     softmax does not see what is added to all scores of a row, and with a small epsilon Adam makes of
@@ -168,7 +170,7 @@ def gpt2_file():
         tensors[f"tokens/{step}"] = tokens.astype(np.int32)
         tensors[f"targets/{step}"] = targets.astype(np.int32)
         optimizer.zero_grad()
-        logits = gpt2_logits(params, torch.tensor(tokens))
+        logits = gpt2_logits(params, torch.tensor(tokens), mixed)
         loss = F.cross_entropy(logits.flatten(0, 1), torch.tensor(targets).flatten())
         loss.backward()
         losses.append(loss.item())
@@ -214,14 +216,53 @@ def drawn_parameters(random, shapes):
     }
 
 
-def gpt2_logits(params, tokens):
+def gpt2_logits(params, tokens, mixed):
     """GPT-2 (Radford et al., 2019) written out: pre-norm blocks, causal attention, tied head."""
     x = params["wte.weight"][tokens] + params["wpe.weight"][:tokens.shape[1]]
-    return through_blocks(params, x, SIZES, causal=True) @ params["wte.weight"].T
+    operand, incoming = (RoundedOperand.apply, RoundedGradient.apply) if mixed else (same, same)
+    x = through_blocks(params, x, SIZES, causal=True, operand=operand, incoming=incoming)
+    return incoming(operand(x) @ operand(params["wte.weight"]).T)
 
 
-def through_blocks(params, x, sizes, causal):
-    """x [batch, context, channels] after GPT-2's blocks and the last normalisation."""
+def same(x):
+    return x
+
+
+def half(x):
+    """Float32's nearest binary16, as the backends see it: two roundings, of float64 to float32 first."""
+    return x.float().half().double()
+
+
+class RoundedOperand(torch.autograd.Function):
+    """An operand of a product in half precision, whose gradient passes as it comes."""
+
+    @staticmethod
+    def forward(_context, x):
+        return half(x)
+
+    @staticmethod
+    def backward(_context, dy):
+        return dy
+
+
+class RoundedGradient(torch.autograd.Function):
+    """The result of a product, whose gradient is an operand in half precision."""
+
+    @staticmethod
+    def forward(_context, x):
+        return x.clone()
+
+    @staticmethod
+    def backward(_context, dy):
+        return half(dy)
+
+
+def through_blocks(params, x, sizes, causal, operand=same, incoming=same):
+    """x [batch, context, channels] after GPT-2's blocks and the last normalisation.
+
+    `operand` is applied to what products take, and to queries, keys and values; `incoming` to what
+    products and attention give.
+    """
     batch, context, channels = x.shape
     hidden_from = torch.ones(context, context).triu(1 if causal else context).bool()
 
@@ -229,15 +270,16 @@ def through_blocks(params, x, sizes, causal):
         return F.layer_norm(x, (channels,), params[f"{name}.weight"], params[f"{name}.bias"], 1e-5)
 
     def linear(x, name):
-        return x @ params[f"{name}.weight"] + params[f"{name}.bias"]
+        weight = operand(params[f"{name}.weight"])
+        return incoming(operand(x) @ weight) + params[f"{name}.bias"]
 
     for layer in range(sizes["layers"]):
         block = f"h.{layer}"
-        qkv = linear(norm(x, f"{block}.ln_1"), f"{block}.attn.c_attn").split(channels, dim=-1)
+        qkv = operand(linear(norm(x, f"{block}.ln_1"), f"{block}.attn.c_attn")).split(channels, dim=-1)
         q, k, v = [y.view(batch, context, sizes["heads"], -1).transpose(1, 2) for y in qkv]
         scores = q @ k.transpose(-1, -2) / math.sqrt(channels / sizes["heads"])
         mixed = scores.masked_fill(hidden_from, -math.inf).softmax(-1) @ v
-        joined = mixed.transpose(1, 2).reshape(batch, context, channels)
+        joined = incoming(mixed).transpose(1, 2).reshape(batch, context, channels)
         x = x + linear(joined, f"{block}.attn.c_proj")
         hidden = F.gelu(linear(norm(x, f"{block}.ln_2"), f"{block}.mlp.c_fc"), approximate="tanh")
         x = x + linear(hidden, f"{block}.mlp.c_proj")
@@ -499,6 +541,7 @@ def main():
         "gpt2.safetensors": safetensors(gpt2_file()),
         "models.safetensors": safetensors(models_file(model_cases())),
         "unet.safetensors": safetensors(models_file(unet_cases())),
+        "transformer_mixed.safetensors": safetensors(gpt2_file(mixed=True)),
     }
     FOLDER.mkdir(exist_ok=True)
     others = []

@@ -3,6 +3,7 @@ import type { Plan } from "./plan.ts";
 import type { Device } from "../ports/device.ts";
 import { batchToDevice } from "../train/device_tensor.ts";
 import { release, scoped } from "../train/ownership.ts";
+import { withPrecision } from "../train/precision.ts";
 import type { HostBatch } from "../train/loss.ts";
 import type { TrainState } from "../train/train_state.ts";
 import type { Tree } from "../train/tree.ts";
@@ -32,7 +33,9 @@ export async function evaluate(
   const batches = Math.min(config.evaluate.batches, full);
   if (batches === 0) return undefined;
   const lossOf = async (tree: Tree, batch: HostBatch): Promise<number> => {
-    const loss = scoped(() => evaluation.loss(tree, batchToDevice(batch)));
+    const loss = scoped(() =>
+      withPrecision(config.precision, () => evaluation.loss(tree, batchToDevice(batch)))
+    );
     const { data } = await device.read(loss).finally(() => release(loss));
     return data[0]!;
   };

@@ -29,6 +29,8 @@ export function planOf(task: Task, config: RunConfig): Plan {
       schedule: scheduleOf(config),
       key: foldIn(root, "train"),
       emaDecay: config.ema.decay,
+      precision: config.precision,
+      lossScale: config.lossScale,
     },
     dataKey: foldIn(root, "data"),
     saveAt: savePolicy(config),
@@ -38,6 +40,8 @@ export function planOf(task: Task, config: RunConfig): Plan {
 /** The state at step 0, which the caller owns. */
 export function initialStateOf({ task, config, training }: Plan): TrainState {
   const initKey = foldIn(key(config.seed), "init");
-  const averaged = config.ema.decay > 0;
-  return initialTrainState(() => task.init(initKey), training.optimizer, { averaged });
+  return initialTrainState(() => task.init(initKey), training.optimizer, {
+    averaged: config.ema.decay > 0,
+    ...(config.precision === "mixed_float16" && { lossScale: config.lossScale }),
+  });
 }

@@ -1,5 +1,5 @@
 import { type Environment, environmentChanges } from "../core/environment.ts";
-import type { RunEvent } from "../core/event.ts";
+import { isStep, type RunEvent } from "../core/event.ts";
 import { initialState } from "../core/evolve.ts";
 import type { RunId } from "../core/run_id.ts";
 import type { SnapshotRef } from "../core/run_state.ts";
@@ -56,7 +56,7 @@ function requireComputedIn(
   for (const event of pending) {
     if (event.type === "SnapshotTaken" && event.data.snapshot === ref.snapshot) return;
     environment = environmentAfter(event) ?? environment;
-    if (event.type !== "StepTaken" || environmentChanges(environment, here).length === 0) continue;
+    if (!isStep(event) || environmentChanges(environment, here).length === 0) continue;
     const { backend } = environment;
     fail({ type: "ComputedElsewhere", run, from: state.step + 1, to: ref.step, backend });
   }

@@ -6,7 +6,12 @@ import { fail } from "../ports/attempt.ts";
 import type { Device } from "../ports/device.ts";
 import { release } from "../train/ownership.ts";
 import { restoreTree } from "../train/restore.ts";
-import { tensorsOf, type TensorTrees, type TrainState } from "../train/train_state.ts";
+import {
+  stateOfTensors,
+  tensorsOf,
+  type TensorTrees,
+  type TrainState,
+} from "../train/train_state.ts";
 import { leavesOf, type Tree } from "../train/tree.ts";
 import type { RunError } from "./errors.ts";
 import { initialStateOf, type Plan } from "./plan.ts";
@@ -54,8 +59,7 @@ export function stateOf(plan: Plan, snapshot: Snapshot): TrainState {
   } finally {
     release(tensorsOf(template));
   }
-  const { model, ...rest } = trees as TensorTrees;
-  return { step, params: model, ...rest };
+  return stateOfTensors(step, trees as TensorTrees);
 }
 
 function refuse(step: number, reason: string): never {

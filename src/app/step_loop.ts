@@ -4,7 +4,7 @@ import { differingTensors } from "../codec/state_fingerprint.ts";
 import { grainOf } from "../core/config.ts";
 import { planEnds } from "../core/plan_ends.ts";
 import { advance, type DataCursor, samplesAt } from "../core/data_cursor.ts";
-import type { SnapshotReason, StepTaken } from "../core/event.ts";
+import { isStep, type SnapshotReason, stepEvent, type StepTaken } from "../core/event.ts";
 import type { RunId } from "../core/run_id.ts";
 import type { Snapshot, SnapshotId } from "../core/snapshot.ts";
 import { type Await, fail } from "../ports/attempt.ts";
@@ -96,14 +96,17 @@ async function recordStep(
   const before = recorder.next();
   const recorded = before === undefined;
   const data = { ...measured, ...(taken && { fingerprint: taken.fingerprint }) };
-  if (taken !== undefined && before?.type === "StepTaken" && before.data.fingerprint) {
+  if (taken !== undefined && before && isStep(before) && before.data.fingerprint) {
     const leaves = differingTensors(taken.tensors, before.data.fingerprint, taken.fingerprint);
-    if (leaves.length > 0) fail(divergence(before, { type: "StepTaken", data }, data.step, leaves));
+    if (leaves.length > 0) fail(divergence(before, stepEvent(data), data.step, leaves));
   }
   await recorder.record({ type: "RecordStep", data });
-  const { step, loss, learningRate } = data;
+  const { step, loss, learningRate, lossScale } = data;
   const maxSteps = plan.config.steps.max;
   env.reporter?.report({ type: "Step", step, maxSteps, loss, learningRate, recorded });
+  if (stepEvent(data).type === "StepSkipped") {
+    env.reporter?.report({ type: "Skipped", step, lossScale: lossScale! });
+  }
 }
 
 /**
@@ -171,9 +174,11 @@ async function fingerprintIfDue(
 async function readMetrics(
   device: Device,
   { values, learningRate }: DeviceMetrics,
-): Promise<Pick<StepTaken["data"], "loss" | "gradNorm" | "learningRate">> {
+): Promise<Pick<StepTaken["data"], "loss" | "gradNorm" | "learningRate" | "lossScale">> {
   const { data } = await device.read(values).finally(() => release(values));
-  return { loss: data[0]!, gradNorm: data[1]!, learningRate };
+  const [loss, gradNorm, lossScale] = data as Float32Array;
+  const measured = { loss: loss!, gradNorm: gradNorm!, learningRate };
+  return lossScale === undefined ? measured : { ...measured, lossScale };
 }
 
 async function evaluateIfDue(loop: Loop, journal: Journal, state: TrainState): Promise<void> {

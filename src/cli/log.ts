@@ -28,9 +28,11 @@ function describe(event: RunEvent): string {
       const { task, environment } = event.data;
       return `RunStarted       ${task} on ${environment.backend} (${environment.adapter})`;
     }
-    case "StepTaken": {
-      const { step, loss, gradNorm, learningRate } = event.data;
-      return `StepTaken        step ${step}  loss ${loss}  gradNorm ${gradNorm}  lr ${learningRate}`;
+    case "StepTaken":
+    case "StepSkipped": {
+      const { step, loss, gradNorm, learningRate, lossScale } = event.data;
+      return `${event.type.padEnd(15)}  step ${step}  loss ${loss}  gradNorm ${gradNorm}  ` +
+        `lr ${learningRate}${lossScale === undefined ? "" : `  lossScale ${lossScale}`}`;
     }
     default: {
       const facts = Object.entries(event.data).map(([name, value]) =>

@@ -32,6 +32,7 @@ export function progressReporter(
           meter.stop();
           return say(resumedLines(notice, performance.now() - resumingSince));
         case "Saved":
+        case "Skipped":
         case "Evaluated":
           return terminal ? undefined : say(describe(notice));
         default:
@@ -141,6 +142,9 @@ function describe(notice: Exclude<Notice, NoticeOf<"Step" | "Resuming" | "Resume
     case "Evaluated":
       return `step ${notice.step}: evaluation loss ${notice.loss.toFixed(4)}` +
         (notice.emaLoss === undefined ? "" : `, of the average ${notice.emaLoss.toFixed(4)}`);
+    case "Skipped":
+      return `step ${notice.step}: skipped, its gradients are not finite at loss scale ` +
+        `${notice.lossScale}; the next has half of that`;
     case "Saved":
       return `step ${notice.step}: saved snapshot ${notice.snapshot.slice(0, 12)}`;
     case "NothingPruned":

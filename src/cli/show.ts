@@ -30,11 +30,11 @@ export async function run(args: ArgumentsOf<"show">): Promise<number> {
     ["recipe", summary.recipe ?? "-"],
     ["status", summary.status],
     ["step", `${summary.step} of ${summary.maxSteps}, epoch ${summary.epoch}`],
+    ...(summary.skippedSteps > 0 ? [["skipped", `${summary.skippedSteps} steps`]] : []),
     [
       "loss",
-      `last ${loss(summary.lastLoss)}, best ${loss(summary.bestLoss)} at step ${
-        summary.bestStep ?? "-"
-      }`,
+      `last ${loss(summary.lastLoss)}, moving average ${loss(summary.trainEmaLoss)}, ` +
+      `best ${loss(summary.bestLoss)} at step ${summary.bestStep ?? "-"}`,
     ],
     ["backend", environment],
     ["sessions", `${summary.sessions}, from ${summary.startedAt} to ${summary.lastEventAt}`],

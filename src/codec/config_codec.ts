@@ -31,14 +31,18 @@ const NEUTRAL = {
   evaluate: { patience: 0 },
   ema: { decay: 0 },
   fingerprint: { every: 0 },
+  lossScale: { initial: 65536, growthInterval: 2000 },
 } as const;
 
+/** The same of settings that are in no group. */
+const NEUTRAL_ALONE = { precision: "float32" } as const;
+
 /** Groups of settings that came later as a whole: one with nothing to say is left out itself. */
-const LATER_GROUPS: readonly string[] = ["ema", "fingerprint"];
+const LATER_GROUPS: readonly string[] = ["ema", "fingerprint", "lossScale"];
 
 /** A config as it is written in events and states. */
 export function writtenConfig(config: RunConfig): object {
-  const groups = Object.entries(config).map(([name, group]) =>
+  const groups = Object.entries(withoutNeutral(config, NEUTRAL_ALONE)).map(([name, group]) =>
     Object.hasOwn(NEUTRAL, name)
       ? [name, withoutNeutral(group as object, NEUTRAL[name as keyof typeof NEUTRAL])] as const
       : [name, group] as const
@@ -51,7 +55,7 @@ export function writtenConfig(config: RunConfig): object {
 }
 
 /** A config that `writtenConfig` wrote. */
-export const runConfig: t.Decoder<unknown, RunConfig> = withEmptyGroups(object({
+export const runConfig: t.Decoder<unknown, RunConfig> = withEmptyGroups(laterObject({
   seed: count,
   steps: object({ max: count }),
   batch: laterObject({ size: count, micro: count, grain: count }, NEUTRAL.batch),
@@ -78,7 +82,9 @@ export const runConfig: t.Decoder<unknown, RunConfig> = withEmptyGroups(object({
   evaluate: laterObject({ every: count, batches: count, patience: count }, NEUTRAL.evaluate),
   ema: laterObject({ decay: float }, NEUTRAL.ema),
   fingerprint: laterObject({ every: count }, NEUTRAL.fingerprint),
-}));
+  precision: literals("float32", "mixed_float16"),
+  lossScale: laterObject({ initial: float, growthInterval: count }, NEUTRAL.lossScale),
+}, NEUTRAL_ALONE));
 
 /** Reads a group that was left out as an empty one, and refuses an empty one that is there. */
 function withEmptyGroups(config: t.Decoder<unknown, RunConfig>): t.Decoder<unknown, RunConfig> {

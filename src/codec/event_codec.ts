@@ -27,6 +27,16 @@ export const dataIdentity: t.Decoder<unknown, DataIdentity> = object({
   digest,
 });
 
+const step: t.Decoder<unknown, DataOf<"StepTaken">> = partly({
+  step: count,
+  epoch: count,
+  index: count,
+  batch: digest,
+  loss: float,
+  gradNorm: float,
+  learningRate: float,
+}, { lossScale: float, fingerprint: object({ state: hexadecimal(32), tensors: hexadecimal(8) }) });
+
 /** What each type of event has for data. A new type of event breaks the build here. */
 const dataOf: { readonly [Type in RunEvent["type"]]: t.Decoder<unknown, DataOf<Type>> } = {
   RunStarted: object({
@@ -36,15 +46,8 @@ const dataOf: { readonly [Type in RunEvent["type"]]: t.Decoder<unknown, DataOf<T
     environment,
     state: digest,
   }),
-  StepTaken: partly({
-    step: count,
-    epoch: count,
-    index: count,
-    batch: digest,
-    loss: float,
-    gradNorm: float,
-    learningRate: float,
-  }, { fingerprint: object({ state: hexadecimal(32), tensors: hexadecimal(8) }) }),
+  StepTaken: step,
+  StepSkipped: step,
   EvaluationTaken: partly({ step: count, loss: float, samples: count }, { emaLoss: float }),
   EpochCompleted: object({ step: count, epoch: count }),
   SnapshotTaken: object({

@@ -9,7 +9,8 @@ import { sha256 } from "./digest.ts";
 import { writeString } from "./json_writer.ts";
 import { decodeRunState, runStateText } from "./run_state_codec.ts";
 
-const FORMAT = 1;
+/** 2: the state has the average of the training losses. */
+const FORMAT = 2;
 
 /** A folded state, and the line of the log that holds the last event of the fold. */
 export interface StateCache {

@@ -44,6 +44,9 @@ const RULES: Readonly<Record<string, Rule>> = {
   "evaluate.batches": countOrZero,
   "evaluate.patience": countOrZero,
   "fingerprint.every": countOrZero,
+  "precision": oneOf("float32", "mixed_float16"),
+  "lossScale.initial": ["a power of two from 1 to 2^24", isLossScale],
+  "lossScale.growthInterval": positiveInteger,
 };
 
 /** The config itself, or the first setting (in sorted order) whose value makes no sense. */
@@ -63,6 +66,11 @@ export function checkConfig(config: RunConfig): E.Either<SettingError, RunConfig
 
 function isShare(value: Setting): boolean {
   return typeof value === "number" && value >= 0 && value <= 1;
+}
+
+function isLossScale(value: Setting): boolean {
+  return typeof value === "number" && value >= 1 && value <= 2 ** 24 &&
+    Number.isInteger(Math.log2(value));
 }
 
 function isWhole(value: Setting): value is number {

@@ -4,6 +4,12 @@ export type OptimizerName = "sgd" | "adam" | "adamw" | "lion" | "adafactor";
 /** The names of the learning-rate schedules that a config can choose. */
 export type ScheduleName = "constant" | "cosine" | "step" | "warmupStableDecay";
 
+/**
+ * How products are computed. `mixed_float16`: their operands are rounded to float16, all else is float32,
+ * the weights too, and the loss is scaled.
+ */
+export type Precision = "float32" | "mixed_float16";
+
 /** Settings of a recipe's own (`model.*`, `data.*`): flat, JSON-safe. */
 export type Settings = Readonly<Record<string, number | string | boolean>>;
 
@@ -77,6 +83,13 @@ export interface RunConfig {
   readonly ema: { readonly decay: number };
   /** `every`: steps between fingerprints of the state in the log; 0 takes none. */
   readonly fingerprint: { readonly every: number };
+  readonly precision: Precision;
+  /**
+   * mixed_float16: what the loss is multiplied by, so that small gradients do not vanish in float16.
+   * `initial`: at step 0, a power of two; `growthInterval`: steps in a row with finite gradients after
+   * which it is doubled. It is halved where they are not finite.
+   */
+  readonly lossScale: { readonly initial: number; readonly growthInterval: number };
 }
 
 /** Samples of one forward and backward pass. */
@@ -107,6 +120,8 @@ export const defaultConfig: RunConfig = {
   evaluate: { every: 0, batches: 0, patience: 0 },
   ema: { decay: 0 },
   fingerprint: { every: 10 },
+  precision: "float32",
+  lossScale: { initial: 65536, growthInterval: 2000 },
 };
 
 /** A config of which any member may be left out. */

@@ -2,7 +2,7 @@ import * as E from "fp-ts/Either.js";
 import type { ResumeWish, RunCommand } from "./command.ts";
 import type { Digest } from "./digest.ts";
 import { type EnvironmentChange, environmentChanges } from "./environment.ts";
-import type { RunEvent, SnapshotTaken, StepTaken } from "./event.ts";
+import { type RunEvent, type SnapshotTaken, stepEvent, type StepTaken } from "./event.ts";
 import { planEnds } from "./plan_ends.ts";
 import type { RunState, RunStatus } from "./run_state.ts";
 
@@ -84,7 +84,7 @@ function allowedStatus(command: RunCommand): readonly RunStatus[] {
 
 function decideStep(data: StepTaken["data"], state: RunState): Decision {
   if (data.step !== state.step + 1) return wrongStep("RecordStep", state.step + 1, data.step);
-  const events: RunEvent[] = [{ type: "StepTaken", data }];
+  const events: RunEvent[] = [stepEvent(data)];
   for (let epoch = state.cursor.epoch; epoch < data.epoch; epoch++) {
     events.push({ type: "EpochCompleted", data: { step: data.step, epoch } });
   }

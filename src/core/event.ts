@@ -12,6 +12,7 @@ import type { Environment } from "./environment.ts";
 export type RunEvent =
   | RunStarted
   | StepTaken
+  | StepSkipped
   | EvaluationTaken
   | EpochCompleted
   | SnapshotTaken
@@ -40,7 +41,7 @@ export interface RunStarted {
 export interface StepTaken {
   readonly type: "StepTaken";
   readonly data: {
-    /** Updates made so far, this one included: the first is step 1. */
+    /** Steps so far, this one included: the first is step 1. */
     readonly step: number;
     /** Position of the data cursor after this step. */
     readonly epoch: number;
@@ -52,9 +53,31 @@ export interface StepTaken {
     /** Euclidean norm of the gradients before clipping, a float32. May be NaN or infinite. */
     readonly gradNorm: number;
     readonly learningRate: number;
+    /** What the loss was multiplied by in this step, in mixed precision. */
+    readonly lossScale?: number;
     /** Of the state after this step, where one is due. */
     readonly fingerprint?: StateFingerprint;
   };
+}
+
+/**
+ * A step whose gradients were not finite at its loss scale: it used its batch and changed nothing but the
+ * scale, which is halved.
+ */
+export interface StepSkipped {
+  readonly type: "StepSkipped";
+  readonly data: StepTaken["data"];
+}
+
+/** The event of a step, by what was measured in it. */
+export function stepEvent(data: StepTaken["data"]): StepTaken | StepSkipped {
+  const skipped = data.lossScale !== undefined && !Number.isFinite(data.gradNorm);
+  return { type: skipped ? "StepSkipped" : "StepTaken", data };
+}
+
+/** Whether an event is that of a step. */
+export function isStep(event: RunEvent): event is StepTaken | StepSkipped {
+  return event.type === "StepTaken" || event.type === "StepSkipped";
 }
 
 /** What tells a training state from others, by the bits of its tensors (`bitSums` of each). */
@@ -179,6 +202,7 @@ export function isComputation(event: RunEvent): boolean {
   switch (event.type) {
     case "RunStarted":
     case "StepTaken":
+    case "StepSkipped":
     case "EvaluationTaken":
     case "EpochCompleted":
       return true;

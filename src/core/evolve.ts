@@ -27,6 +27,7 @@ function evolved(state: RunState, event: RunEvent): RunState {
       const { task, config, data, environment } = event.data;
       return { ...initialState, status: "running", task, config, data, environment };
     }
+    case "StepSkipped":
     case "StepTaken": {
       const { step, epoch, index, loss } = event.data;
       const lastLoss = { step, loss };
@@ -36,6 +37,8 @@ function evolved(state: RunState, event: RunEvent): RunState {
         cursor: { epoch, index },
         lastLoss,
         bestTrainLoss: lower(state.bestTrainLoss, lastLoss),
+        ...(event.type === "StepSkipped" && { skippedSteps: (state.skippedSteps ?? 0) + 1 }),
+        ...averaged(state, loss),
       };
     }
     case "EvaluationTaken": {
@@ -83,6 +86,18 @@ function snapshotRef(state: RunState, { data }: SnapshotTaken): SnapshotRef {
     ...(lastLoss?.step === data.step && { loss: lastLoss.loss }),
     ...(lastEvaluation?.step === data.step && { evaluation: lastEvaluation.loss }),
   };
+}
+
+/** Share of the average of the training losses that is kept at each step. */
+const EMA_KEPT = 0.98;
+
+/** The average begins as the first loss, so that its weights sum to 1 from there on. */
+function averaged(
+  { trainEmaLoss: mean }: RunState,
+  loss: number,
+): Pick<RunState, "trainEmaLoss"> {
+  if (!Number.isFinite(loss)) return {};
+  return { trainEmaLoss: mean === undefined ? loss : mean + (1 - EMA_KEPT) * (loss - mean) };
 }
 
 /** The earlier of the two wins a tie, and any number beats NaN. */

@@ -1,4 +1,4 @@
-import type { RunEvent, SnapshotPruned } from "./event.ts";
+import { isStep, type RunEvent, type SnapshotPruned } from "./event.ts";
 import { evolve, initialState } from "./evolve.ts";
 import { planEnds } from "./plan_ends.ts";
 
@@ -33,7 +33,7 @@ export function historyFlaw(events: readonly RunEvent[]): HistoryFlaw | undefine
     if (completed) {
       return { position, reason: `expected nothing after RunCompleted, found ${event.type}` };
     }
-    if (event.type === "StepTaken") {
+    if (isStep(event)) {
       if (event.data.step !== step + 1) {
         return { position, reason: `expected step ${step + 1}, found ${event.data.step}` };
       }

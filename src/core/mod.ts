@@ -12,6 +12,7 @@ export {
   mergeConfig,
   type OptimizerName,
   type PartialConfig,
+  type Precision,
   type RunConfig,
   type ScheduleName,
   type Settings,
@@ -27,6 +28,7 @@ export {
   type EpochCompleted,
   type EvaluationTaken,
   isComputation,
+  isStep,
   isTrainingFact,
   type RunCompleted,
   type RunEvent,
@@ -39,6 +41,7 @@ export {
   type SnapshotReason,
   type SnapshotTaken,
   type StateFingerprint,
+  type StepSkipped,
   type StepTaken,
 } from "./event.ts";
 export { evolve, initialState } from "./evolve.ts";

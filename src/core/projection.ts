@@ -1,5 +1,5 @@
 import { evolve, initialState } from "./evolve.ts";
-import type { RunEvent } from "./event.ts";
+import { isStep, type RunEvent } from "./event.ts";
 import type { RunState } from "./run_state.ts";
 
 /**
@@ -35,7 +35,7 @@ export interface LossPoint {
 export const lossCurve: Projection<LossPoint[]> = {
   initialView: () => [],
   evolve(points, event) {
-    if (event.type === "StepTaken") {
+    if (isStep(event)) {
       const { step, loss, learningRate, gradNorm } = event.data;
       points.push({ step, loss, learningRate, gradNorm });
     }

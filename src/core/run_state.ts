@@ -42,7 +42,11 @@ export interface RunState {
   readonly environment?: Environment;
   readonly step: number;
   readonly cursor: DataCursor;
+  /** How many of the steps were skipped; absent for none. */
+  readonly skippedSteps?: number;
   readonly lastLoss?: LossAt;
+  /** Exponential moving average of the training losses, those that are not finite left out. */
+  readonly trainEmaLoss?: number;
   readonly lastEvaluation?: LossAt;
   /** Lowest evaluation loss. */
   readonly bestEvaluation?: LossAt;

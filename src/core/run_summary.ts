@@ -10,8 +10,12 @@ export interface RunSummary {
   readonly step: number;
   readonly maxSteps: number | null;
   readonly epoch: number;
+  /** How many of the steps were skipped: their gradients were not finite at their loss scale. */
+  readonly skippedSteps: number;
   readonly backend: string | null;
   readonly lastLoss: number | null;
+  /** Moving average of the training losses. */
+  readonly trainEmaLoss: number | null;
   /** Lowest evaluation loss, or lowest training loss where nothing was evaluated. */
   readonly bestLoss: number | null;
   readonly bestStep: number | null;
@@ -32,8 +36,10 @@ export function runSummary(state: RunState): RunSummary {
     step: state.step,
     maxSteps: state.config?.steps.max ?? null,
     epoch: state.cursor.epoch,
+    skippedSteps: state.skippedSteps ?? 0,
     backend: state.environment?.backend ?? null,
     lastLoss: state.lastLoss?.loss ?? null,
+    trainEmaLoss: state.trainEmaLoss ?? null,
     bestLoss: best?.loss ?? null,
     bestStep: best?.step ?? null,
     history: state.step,

@@ -53,6 +53,12 @@ export type Notice =
     readonly recorded: boolean;
   }
   | {
+    /** The step's gradients were not finite with this loss scale, which is halved for the next. */
+    readonly type: "Skipped";
+    readonly step: number;
+    readonly lossScale: number;
+  }
+  | {
     readonly type: "Evaluated";
     readonly step: number;
     readonly loss: number;

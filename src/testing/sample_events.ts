@@ -1,5 +1,5 @@
 import { defaultConfig } from "../core/config.ts";
-import type { RunEvent } from "../core/event.ts";
+import type { RunEvent, StepTaken } from "../core/event.ts";
 
 const DIGEST = "ab".repeat(32);
 
@@ -39,6 +39,12 @@ export function stepTaken(step: number, value = step / 3): RunEvent {
   };
 }
 
+/** A step that was skipped at a loss scale. */
+export function stepSkipped(step: number, lossScale: number): RunEvent {
+  const { data } = stepTaken(step) as StepTaken;
+  return { type: "StepSkipped", data: { ...data, gradNorm: Infinity, lossScale } };
+}
+
 /** A snapshot that is taken of a step. */
 export function snapshotTaken(step: number): RunEvent {
   return {
@@ -51,24 +57,25 @@ export function snapshotTaken(step: number): RunEvent {
 export const everyEvent: readonly RunEvent[] = [
   started,
   stepTaken(1),
-  { type: "EvaluationTaken", data: { step: 1, loss: 0.1, samples: 16 } },
-  { type: "EpochCompleted", data: { step: 1, epoch: 0 } },
+  stepSkipped(2, 65536),
+  { type: "EvaluationTaken", data: { step: 2, loss: 0.1, samples: 16 } },
+  { type: "EpochCompleted", data: { step: 2, epoch: 0 } },
   {
     type: "SnapshotTaken",
-    data: { step: 1, snapshot: DIGEST, state: DIGEST, reason: "scheduled" },
+    data: { step: 2, snapshot: DIGEST, state: DIGEST, reason: "scheduled" },
   },
   {
     type: "SnapshotFailed",
-    data: { step: 1, reason: "final", message: "No space left on device (os error 28)" },
+    data: { step: 2, reason: "final", message: "No space left on device (os error 28)" },
   },
-  { type: "SnapshotPruned", data: { step: 1, snapshot: DIGEST } },
-  { type: "RunPaused", data: { step: 1, reason: "signal" } },
-  { type: "RunResumed", data: { step: 1 } },
-  { type: "RunPaused", data: { step: 1, reason: "until" } },
-  { type: "RunResumed", data: { step: 1, environment } },
-  { type: "RunFailed", data: { step: 1, message: "out of paper" } },
-  { type: "RunResumed", data: { step: 1 } },
-  { type: "RunCompleted", data: { step: 1 } },
+  { type: "SnapshotPruned", data: { step: 2, snapshot: DIGEST } },
+  { type: "RunPaused", data: { step: 2, reason: "signal" } },
+  { type: "RunResumed", data: { step: 2 } },
+  { type: "RunPaused", data: { step: 2, reason: "until" } },
+  { type: "RunResumed", data: { step: 2, environment } },
+  { type: "RunFailed", data: { step: 2, message: "out of paper" } },
+  { type: "RunResumed", data: { step: 2 } },
+  { type: "RunCompleted", data: { step: 2 } },
 ];
 
 /** Some digest that differs from step to step. */

@@ -29,7 +29,14 @@ export type { Batch, HostBatch, Loss } from "./loss.ts";
 export { type Optimizer, stateless, type UpdateContext } from "./optimizer.ts";
 export { optimizerOf } from "./optimizer_of.ts";
 export { type ParameterGroup, perGroup } from "./per_group.ts";
+export {
+  initLossScale,
+  type LossScale,
+  type LossScaleOptions,
+  nextLossScale,
+} from "./loss_scale.ts";
 export { release, releaseOnThrow, scoped } from "./ownership.ts";
+export { withPrecision } from "./precision.ts";
 export { restoreTree } from "./restore.ts";
 export { scaleByLearningRate, sgd, trace } from "./sgd.ts";
 export { initialTrainState, tensorsOf, type TrainState } from "./train_state.ts";

@@ -35,6 +35,8 @@ const eventsOfFormat1: readonly RunEvent[] = [
         evaluate: { every: 2, batches: 1, patience: 0 },
         ema: { decay: 0 }, // nor this group
         fingerprint: { every: 0 }, // nor this one
+        precision: "float32", // nor this
+        lossScale: { initial: 65536, growthInterval: 2000 }, // nor this group
       },
       data: { name: "moby", samples: 6, digest: "0123456789abcdef".repeat(4) },
       environment: environment("cpu"),

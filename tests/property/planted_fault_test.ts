@@ -6,6 +6,7 @@ import {
   adamw,
   arraySource,
   type BatchSource,
+  defaultConfig,
   defineTask,
   dense,
   type Device,
@@ -61,6 +62,8 @@ const CONFIG = {
   evaluate: { every: 0, batches: 0, patience: 0 },
   ema: { decay: 0 },
   fingerprint: { every: 0 },
+  precision: "float32",
+  lossScale: defaultConfig.lossScale,
 } as const satisfies RunConfig;
 const HEAD = 10;
 const SAMPLES = 11;

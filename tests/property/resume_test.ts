@@ -9,6 +9,7 @@ import {
   evolve,
   grainOf,
   initialState,
+  isStep,
   isTrainingFact,
   type LogWriter,
   memoryStore,
@@ -130,6 +131,8 @@ const ordinary: SmallTask = {
     evaluate: { every: 2, batches: 2, patience: 0 },
     ema: { decay: 0.5 },
     fingerprint: { every: 2 },
+    precision: "mixed_float16",
+    lossScale: { initial: 2 ** 24, growthInterval: 2 },
   },
 };
 
@@ -253,7 +256,7 @@ async function expectEqualRun(
   const onlyLost = list.every(({ kind }) => kind === "lost");
   const kept = onlyLost ? () => true : isTrainingFact;
   assert.deepEqual(lines(actual.filter(kept)), lines(expected.filter(kept)));
-  const steps = actual.filter(({ type }) => type === "StepTaken").map(stepOfEvent);
+  const steps = actual.filter(isStep).map(stepOfEvent);
   const { patience } = small.config.evaluate;
   const last = patience > 0 ? expected.reduce(evolve, initialState).step : small.config.steps.max;
   assert.deepEqual(steps, Array.from({ length: last }, (_, n) => n + 1));

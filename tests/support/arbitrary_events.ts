@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { seal, type Stamp } from "../../src/codec/envelope_codec.ts";
-import type { OptimizerName, RunConfig } from "../../src/core/config.ts";
+import type { OptimizerName, Precision, RunConfig } from "../../src/core/config.ts";
 import type { Environment } from "../../src/core/environment.ts";
 import type { RunEvent } from "../../src/core/event.ts";
 import type { RecordedEvent } from "../../src/core/recorded_event.ts";
@@ -75,7 +75,21 @@ const config: fc.Arbitrary<RunConfig> = fc.record({
   evaluate: fc.record({ every: count, batches: count, patience: count }),
   ema: fc.record({ decay: float }),
   fingerprint: fc.record({ every: count }),
+  precision: fc.constantFrom<Precision>("float32", "mixed_float16"),
+  lossScale: fc.record({ initial: float, growthInterval: count }),
 });
+
+const step = fc.record({
+  step: count,
+  epoch: count,
+  index: count,
+  batch: digest,
+  loss: float,
+  gradNorm: float,
+  learningRate: float,
+  lossScale: float,
+  fingerprint: fc.record({ state: digits(32), tensors: digits(16) }),
+}, { requiredKeys: ["step", "epoch", "index", "batch", "loss", "gradNorm", "learningRate"] });
 
 type DataOf = { readonly [E in RunEvent as E["type"]]: fc.Arbitrary<E["data"]> };
 
@@ -88,16 +102,8 @@ const dataOf: DataOf = {
     environment,
     state: digest,
   }),
-  StepTaken: fc.record({
-    step: count,
-    epoch: count,
-    index: count,
-    batch: digest,
-    loss: float,
-    gradNorm: float,
-    learningRate: float,
-    fingerprint: fc.record({ state: digits(32), tensors: digits(16) }),
-  }, { requiredKeys: ["step", "epoch", "index", "batch", "loss", "gradNorm", "learningRate"] }),
+  StepTaken: step,
+  StepSkipped: step,
   EvaluationTaken: fc.record({ step: count, loss: float, samples: count, emaLoss: float }, {
     requiredKeys: ["step", "loss", "samples"],
   }),

@@ -16,6 +16,7 @@ import {
   normal,
   type Optimizer,
   type OptimizerName,
+  type Precision,
   type RngKey,
   type RunConfig,
   type ScheduleName,
@@ -108,6 +109,11 @@ export function smallTasks(limits: SmallTaskLimits = {}): fc.Arbitrary<SmallTask
       }),
       ema: fc.record({ decay: fc.constantFrom(0, 0, 0.9) }),
       fingerprint: fc.record({ every: fc.nat(3) }),
+      precision: mostly<Precision>("float32", "mixed_float16"),
+      lossScale: fc.record({
+        initial: fc.constantFrom(1, 1024, 2 ** 24), // the last is soon too much
+        growthInterval: fc.integer({ min: 1, max: 4 }),
+      }),
     }),
   });
 }

@@ -26,6 +26,8 @@ const PATHS = [
     "evaluate.every",
     "evaluate.patience",
     "fingerprint.every",
+    "lossScale.growthInterval",
+    "lossScale.initial",
     "model.layers",
     "model.tied",
     "optimizer.beta1",
@@ -38,8 +40,8 @@ const PATHS = [
     "optimizer.name",
     "optimizer.nesterov",
   ],
-  ...["optimizer.weightDecay", "save.every", "schedule.every", "schedule.factor", "schedule.name"],
-  ...["schedule.warmupSteps", "seed", "steps.max"],
+  ...["optimizer.weightDecay", "precision", "save.every", "schedule.every", "schedule.factor"],
+  ...["schedule.name", "schedule.warmupSteps", "seed", "steps.max"],
 ];
 
 Deno.test("settings() names every leaf by its dotted path, in sorted order", () => {
@@ -188,6 +190,13 @@ const RULES: readonly (readonly [
   ["evaluate.every", count, notCounts, [0, 1, 9]],
   ["evaluate.patience", count, notCounts, [0, 1, 9]],
   ["fingerprint.every", count, notCounts, [0, 1, 9]],
+  ["lossScale.growthInterval", positive, [0, ...notCounts], [1, 2000]],
+  [
+    "lossScale.initial",
+    "a power of two from 1 to 2^24",
+    [0, -2, 0.5, 3, 2 ** 25, NaN, Infinity, "2", true],
+    [1, 2, 65536, 2 ** 24],
+  ],
   ["optimizer.beta1", belowOne, [1, ...notShares], [0, 0.9, 1 - 2 ** -53]],
   ["optimizer.beta2", belowOne, [1, ...notShares], [0, 0.9, 1 - 2 ** -53]],
   ["optimizer.epsilon", "a number above 0", [0, -1e-8, NaN, "1"], [5e-324, 1e-8, 1]],
@@ -201,6 +210,12 @@ const RULES: readonly (readonly [
   ],
   ["optimizer.nesterov", "true or false", [1, 0, "true"], [true, false]],
   ["optimizer.weightDecay", notNegative, [-1e-9, NaN, "1"], [0, 0.1]],
+  [
+    "precision",
+    "one of float32, mixed_float16",
+    ["float16", "mixed", "", 16],
+    ["float32", "mixed_float16"],
+  ],
   ["save.every", count, notCounts, [0, 1, 50]],
   ["schedule.every", positive, [0, ...notCounts], [1, 100]],
   ["schedule.factor", "a number from 0 to 1", notShares, [0, 0.5, 1]],

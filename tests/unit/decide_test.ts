@@ -76,6 +76,17 @@ Deno.test("decide() follows a step with each epoch that it completed, in order",
   );
 });
 
+Deno.test("RecordStep is a skipped step where its gradients are not finite at its loss scale", () => {
+  const typeOf = (changes: Partial<StepTaken["data"]>) =>
+    granted({ type: "RecordStep", data: { ...step(1), ...changes } }, running)[0]!.type;
+  for (const gradNorm of [NaN, Infinity, -Infinity]) {
+    assert.equal(typeOf({ gradNorm, lossScale: 2 }), "StepSkipped");
+    assert.equal(typeOf({ gradNorm }), "StepTaken");
+  }
+  assert.equal(typeOf({ gradNorm: 3e38, lossScale: 2 }), "StepTaken");
+  assert.equal(typeOf({ loss: NaN, lossScale: 2 }), "StepTaken");
+});
+
 Deno.test("decide() records an evaluation or a snapshot of the step that the run is at only", () => {
   const state = { ...running, step: 2 };
   const evaluation = { step: 2, loss: NaN, samples: 2 };

@@ -39,7 +39,16 @@ Deno.test("evolve() moves to StepTaken's step, cursor and loss", () => {
     cursor: { epoch: 3, index: 7 },
     lastLoss: { step: 1, loss: 0.5 },
     bestTrainLoss: { step: 1, loss: 0.5 },
+    trainEmaLoss: 0.5,
   });
+});
+
+Deno.test("evolve() averages the training losses that are finite, the first with all its weight", () => {
+  const losses = [NaN, 8, 4, Infinity, 2];
+  const state = after(losses.map((loss, index) => stepTaken(index + 1, loss)));
+  const expected = [8, 4, 2].reduce((mean, loss) => 0.98 * mean + 0.02 * loss);
+  assert.ok(Math.abs(state.trainEmaLoss! - expected) < 1e-14, `${state.trainEmaLoss}`);
+  assert.equal(after([stepTaken(1, NaN)]).trainEmaLoss, undefined);
 });
 
 Deno.test("evolve() keeps the lowest training loss: the earlier of equals, any number before NaN", () => {

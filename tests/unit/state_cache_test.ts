@@ -33,7 +33,7 @@ Deno.test("state.json is the fold up to the last SnapshotTaken, as docs/format.m
   const start = new TextDecoder().decode(bytes).indexOf(line);
   assert.ok(start > 0, "it is not the first line of its segment");
   const body = {
-    format: 1,
+    format: 2,
     segment,
     start,
     end: start + line.length,
@@ -137,7 +137,8 @@ const unusable: Readonly<Record<string, (store: TemporaryLog, good: string) => P
   },
   "is larger than any is": (store) => Deno.truncate(cachePath(store), 2 ** 27),
   "is deep": (store) => Deno.writeTextFile(cachePath(store), "[".repeat(1e6)),
-  "is of a newer format": (store, good) => forge(store, good, { format: 2 }),
+  "is of an older format": (store, good) => forge(store, good, { format: 1 }),
+  "is of a newer format": (store, good) => forge(store, good, { format: 3 }),
   "has a member more": (store, good) => forge(store, good, { more: 1 }),
   "has a state that is none": (store, good) => forge(store, good, { state: { step: 1 } }),
   "names no segment": (store, good) => forge(store, good, { segment: "00000009.jsonl" }),

@@ -4,9 +4,11 @@ import * as TE from "fp-ts/TaskEither.js";
 import {
   adamw,
   defineTask,
+  type Device,
   emaOf,
   foldIn,
   type HostTensor,
+  isStep,
   mapTree,
   memoryStore,
   normal,
@@ -15,6 +17,7 @@ import {
   orThrow,
   type PartialConfig,
   replayRun,
+  runSummary,
   type Snapshot,
   type Store,
   type Task,
@@ -233,6 +236,57 @@ backendTest(
 
 backendTest(
   "cpu",
+  "hazard 22: the loss scale goes on where it was, with its count, and skips what it skipped",
+  async (device) => {
+    const lossScale = { initial: 2 ** 24, growthInterval: 2 };
+    const make = () => hazardTask({ precision: "mixed_float16", lossScale });
+    const steps = (await eventsOf(await trained(device, make))).filter(isStep);
+    let [scale, finite] = [lossScale.initial, 0];
+    for (const { type, data } of steps) {
+      assert.equal(data.lossScale, scale, `step ${data.step}`);
+      assert.equal(type, Number.isFinite(data.gradNorm) ? "StepTaken" : "StepSkipped");
+      finite = type === "StepTaken" ? finite + 1 : 0;
+      if (type === "StepSkipped") scale /= 2;
+      if (finite === lossScale.growthInterval) {
+        [scale, finite] = [Math.min(scale * 2, 2 ** 24), 0];
+      }
+    }
+    const types = new Set(steps.map(({ type }) => type));
+    assert.equal(types.size, 2, "every step was taken, or every step was skipped");
+    for (const stops of [[1], [2], [5], [9], EVERY_STEP]) await expectSame(device, make, stops);
+  },
+);
+
+backendTest(
+  "cpu",
+  "a step that is skipped changes nothing but the loss scale, and a run says how many there were",
+  async (device) => {
+    const lossScale = { initial: 2 ** 24, growthInterval: 100 };
+    const task = hazardTask({ precision: "mixed_float16", lossScale, ema: { decay: 0.5 } });
+    const store = memoryStore();
+    const notices: Notice[] = [];
+    const reporter = { report: (notice: Notice) => void notices.push(notice) };
+    const { state } = await orThrow(
+      trainRun({ store, device, reporter }, RUN, task, { until: 1 }),
+    );
+    assert.equal((await eventsOf(store))[1]?.type, "StepSkipped", "the first step was taken");
+    const after = await groupsOf(store);
+    const before = await groupsOf(await pausedAtStart(device, task));
+    for (const group of ["model", "optimizer", "ema"]) {
+      assert.deepEqual(after[group], before[group], group);
+    }
+    assert.notDeepEqual(after["loss_scale"], before["loss_scale"]);
+    assert.equal(state.skippedSteps, 1);
+    assert.deepEqual(
+      notices.filter(({ type }) => type === "Skipped"),
+      [{ type: "Skipped", step: 1, lossScale: 2 ** 24 }],
+    );
+    assert.equal(runSummary(state).skippedSteps, 1);
+  },
+);
+
+backendTest(
+  "cpu",
   "hazard 44: an average of the weights in an optimiser's state goes on after any resume",
   async (device) => {
     const make = () => ({ ...hazardTask(), optimizer: averaging(adamw()) });
@@ -289,6 +343,13 @@ backendTest(
     assert.equal((await eventsOf(store)).at(-1)?.type, "RunCompleted");
   },
 );
+
+/** A store of the task's run that was paused before its first step. */
+async function pausedAtStart(device: Device, task: Task): Promise<Store> {
+  const store = memoryStore();
+  await train(device, store, task, { until: 0 });
+  return store;
+}
 
 /** The task, whose loss throws in its n-th pass, counted from 0. */
 function failingAt(task: Task, pass: number): Task {

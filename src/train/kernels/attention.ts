@@ -1,5 +1,6 @@
 import type * as tf from "@tensorflow/tfjs";
 import { float32, type Kernel, run } from "./kernel.ts";
+import { roundedGradient, roundedOperand } from "./rounding.ts";
 import { withGradient } from "./with_gradient.ts";
 
 /** Sizes of a batch of sequences in attention. */
@@ -39,13 +40,17 @@ export const MIX_VALUES_GRADIENT: Kernel<AttentionShape> = {
  * `qkv` is [batch * context, 3 * channels]: queries, keys and values side by side, heads side by
  * side within each. `attend` is applied to the attention weights [batch, heads, context, context],
  * for dropout, and must leave zeros where they are. Returns [batch * context, channels].
+ *
+ * In mixed precision (`withPrecision`) queries, keys, values and the gradient that comes in are rounded
+ * to half precision, once; weights and their gradients stay float32, and so do all sums.
  */
 export function causalAttention(
   qkv: tf.Tensor2D,
   shape: AttentionShape,
   attend: (weights: tf.Tensor4D) => tf.Tensor4D = (weights) => weights,
 ): tf.Tensor2D {
-  return mixValues(attend(attentionWeights(qkv, shape)), qkv, shape);
+  const rounded = roundedOperand(qkv);
+  return roundedGradient(mixValues(attend(attentionWeights(rounded, shape)), rounded, shape));
 }
 
 function attentionWeights(qkv: tf.Tensor2D, shape: AttentionShape): tf.Tensor4D {

@@ -1,5 +1,6 @@
 import * as tf from "@tensorflow/tfjs";
 import { requireInteger } from "../../core/require_integer.ts";
+import { currentPrecision, withPrecision } from "../precision.ts";
 import { float32, type Kernel, run } from "./kernel.ts";
 import { dense, product, SUM_ROWS } from "./product.ts";
 import { withGradient } from "./with_gradient.ts";
@@ -84,6 +85,9 @@ export function imagesOf(shape: readonly number[]): Images {
  * time; where it is too large for a device, a smaller `batch.micro` helps. A kernel of 1 x 1 at stride 1 is
  * a product of x itself.
  *
+ * In mixed precision (`withPrecision`) x, the kernel and the gradient that comes in are rounded as those of
+ * `dense` are.
+ *
  * @example
  * ```ts
  * import { convolution, openDevice, orThrow } from "foldlog";
@@ -124,6 +128,7 @@ function patchwise(
   if (kernelHeight * kernelWidth * stride === 1) {
     return dense(tf.reshape(x, [-1, images.channels]), weights, bias);
   }
+  const precision = currentPrecision(); // a gradient is computed after its scope has ended
   const patchesOf = (input: tf.Tensor) => run(PATCHES, [input], window)[0] as tf.Tensor2D;
   const added = (seen: tf.Tensor) => run(ADD_PATCHES, [seen], { ...images, ...window })[0]!;
   // tfjs frees what a gradient leaves behind when all gradients are there: the tidies free it at once.
@@ -133,11 +138,12 @@ function patchwise(
       value: dense(patchesOf(input!), matrix as tf.Tensor2D, shift as tf.Tensor1D),
       saved: [input!, matrix!],
     }),
-    (dy, [input, matrix]) => [
-      tf.tidy(() => added(product(dy, matrix!, { transposeB: true }))),
-      tf.tidy(() => product(patchesOf(input!), dy, { transposeA: true })),
-      run(SUM_ROWS, [dy], {})[0]!,
-    ],
+    (dy, [input, matrix]) =>
+      withPrecision(precision, () => [
+        tf.tidy(() => added(product(dy, matrix!, { transposeB: true }))),
+        tf.tidy(() => product(patchesOf(input!), dy, { transposeA: true })),
+        run(SUM_ROWS, [dy], {})[0]!,
+      ]),
   );
 }
 

@@ -1,5 +1,6 @@
 import type * as tf from "@tensorflow/tfjs";
 import { float32, type Kernel, run } from "./kernel.ts";
+import { operandRounding } from "./rounding.ts";
 import { withGradient } from "./with_gradient.ts";
 
 /** Whether the last two dimensions of a side are exchanged before it is multiplied. */
@@ -54,36 +55,55 @@ export function productShape(
  *
  * Nothing is ever transposed in memory, for the gradients neither. Both sides have the same leading
  * dimensions.
+ *
+ * In mixed precision (`withPrecision`) both sides and the gradient that comes in are rounded to half
+ * precision first, each once, and the gradients of the sides are products of what was rounded. The
+ * product of two halves is exact in float32, and it is added up in float32.
  */
 export function product<T extends tf.Tensor>(a: T, b: T, sides: Partial<Sides> = {}): T {
   const { transposeA = false, transposeB = false } = sides;
+  const rounded = operandRounding();
   return withGradient(
     [a, b],
-    (inputs) => ({
-      value: multiplied(inputs[0]!, inputs[1]!, transposeA, transposeB),
-      saved: inputs,
-    }),
-    (dy, [left, right]) => [
-      transposeA
-        ? multiplied(right!, dy, transposeB, true)
-        : multiplied(dy, right!, false, !transposeB),
-      transposeB
-        ? multiplied(dy, left!, true, transposeA)
-        : multiplied(left!, dy, !transposeA, false),
-    ],
+    (inputs) => {
+      const operands = inputs.map(rounded);
+      const value = multiplied(operands[0]!, operands[1]!, transposeA, transposeB);
+      return { value, saved: operands };
+    },
+    (incoming, [left, right]) => {
+      const dy = rounded(incoming);
+      return [
+        transposeA
+          ? multiplied(right!, dy, transposeB, true)
+          : multiplied(dy, right!, false, !transposeB),
+        transposeB
+          ? multiplied(dy, left!, true, transposeA)
+          : multiplied(left!, dy, !transposeA, false),
+      ];
+    },
   );
 }
 
-/** x W + b for x of [rows, in], W of [in, out] and b of [out]: [rows, out]. */
+/**
+ * x W + b for x of [rows, in], W of [in, out] and b of [out]: [rows, out].
+ *
+ * In mixed precision x, W and the gradient that comes in are rounded as those of a `product` are; b is
+ * not, and its gradient is the sum of what came in as it came.
+ */
 export function dense(x: tf.Tensor2D, weight: tf.Tensor2D, bias: tf.Tensor1D): tf.Tensor2D {
-  return withGradient([x, weight, bias], (inputs) => ({
-    value: run(PRODUCT, inputs, { transposeA: false, transposeB: false })[0]!,
-    saved: inputs.slice(0, 2),
-  }), (dy, [input, weights]) => [
-    multiplied(dy, weights!, false, true),
-    multiplied(input!, dy, true, false),
-    run(SUM_ROWS, [dy], {})[0]!,
-  ]);
+  const rounded = operandRounding();
+  return withGradient([x, weight, bias], ([input, weights, shift]) => {
+    const operands = [rounded(input!), rounded(weights!)];
+    const [value] = run(PRODUCT, [...operands, shift!], { transposeA: false, transposeB: false });
+    return { value: value!, saved: operands };
+  }, (incoming, [input, weights]) => {
+    const dy = rounded(incoming);
+    return [
+      multiplied(dy, weights!, false, true),
+      multiplied(input!, dy, true, false),
+      run(SUM_ROWS, [incoming], {})[0]!,
+    ];
+  });
 }
 
 function multiplied(

@@ -16,6 +16,21 @@ export function positives(...shape: readonly number[]): DrawnInput {
   return { shape, draw: (key, count) => drawFloats(key, count).map(Math.abs) };
 }
 
+/** Numbers of any bits: of every size, subnormal, infinite and NaN. */
+export function anyFloats(...shape: readonly number[]): DrawnInput {
+  return { shape, draw: (key, count) => new Float32Array(bits(key, count).buffer) };
+}
+
+/** Infinity, everywhere. */
+export function infinities(...shape: readonly number[]): DrawnInput {
+  return { shape, draw: (_key, count) => new Float32Array(count).fill(Infinity) };
+}
+
+/** Numbers of half precision of both signs, from 2^-6 up to 4. */
+export function halves(...shape: readonly number[]): DrawnInput {
+  return { shape, draw: (key, count) => drawFloats(key, count).map(Math.f16round) };
+}
+
 /** Squares that are 0 above the diagonal. */
 export function lowerSquares(...shape: readonly number[]): DrawnInput {
   const size = shape.at(-1)!;

@@ -2,7 +2,16 @@ import { imagesOf } from "../kernels/convolution.ts";
 import { type Attributes, float32, type Kernel } from "../kernels/kernel.ts";
 import type { Sides } from "../kernels/product.ts";
 import { KERNELS } from "../kernels/registry.ts";
-import { type DrawnInput, floats, idsBelow, lowerSquares, positives } from "./drawn_input.ts";
+import {
+  anyFloats,
+  type DrawnInput,
+  floats,
+  halves,
+  idsBelow,
+  infinities,
+  lowerSquares,
+  positives,
+} from "./drawn_input.ts";
 import type { KernelCase } from "./kernel_case.ts";
 
 const PLAIN: Sides = { transposeA: false, transposeB: false };
@@ -69,6 +78,11 @@ const CASES: Readonly<Record<keyof typeof KERNELS, readonly KernelCase[]>> = {
       qkv(batch, context, heads, width),
     ], { batch, context, heads })
   ),
+  choose: [FOURS, ODD].flatMap((shape) =>
+    [floats(), infinities()].map((measure) =>
+      of(KERNELS.choose, [measure, floats(...shape), floats(...shape)], {})
+    )
+  ),
   crossEntropy: [[70, 260], [33, 77], [3, 1001]].map(([rows, n]) =>
     of(KERNELS.crossEntropy, [floats(rows!, n!), idsBelow(n!, rows!)], {})
   ),
@@ -86,6 +100,7 @@ const CASES: Readonly<Record<keyof typeof KERNELS, readonly KernelCase[]>> = {
   geluGradient: [FOURS, ODD].map((shape) =>
     of(KERNELS.geluGradient, [floats(...shape), floats(...shape)], {})
   ),
+  half: [FOURS, ODD].map((shape) => of(KERNELS.half, [anyFloats(...shape)], {})),
   layerNorm: [[37, 300], [5, 77], [600, 8]].map(([rows, n]) =>
     of(KERNELS.layerNorm, [floats(rows!, n!), floats(n!), floats(n!)], { epsilon: 1e-5 })
   ),
@@ -124,6 +139,8 @@ const CASES: Readonly<Record<keyof typeof KERNELS, readonly KernelCase[]>> = {
     product([1, 300], [300, 1], PLAIN),
     product([600, 3], [3, 260], RIGHT),
     product([66, 520], [520, 516], PLAIN),
+    of(KERNELS.product, [halves(70, 36), halves(36, 44), floats(44)], PLAIN), // of mixed precision
+    of(KERNELS.product, [halves(35, 70), halves(46, 35)], BOTH),
   ],
   sumRows: [[300, 70], [77, 260], [1, 33]].map(([rows, n]) =>
     of(KERNELS.sumRows, [floats(rows!, n!)], {})

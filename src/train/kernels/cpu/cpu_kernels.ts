@@ -80,8 +80,7 @@ export const cpuKernels: {
 
   fingerprint(inputs, [sums]) {
     inputs.forEach(({ data }, index) => {
-      const words = new Uint32Array(data.buffer, data.byteOffset, data.length);
-      sums!.data.set(bitSums(words), 4 * index);
+      sums!.data.set(bitSums(wordsOf(data)), 4 * index);
     });
   },
 
@@ -95,6 +94,20 @@ export const cpuKernels: {
       const slope = gate + value * gate * (1 - gate) * SCALE * (1 + 3 * CUBIC * value * value);
       dx!.data[at] = dy!.data[at]! * slope;
     });
+  },
+
+  half([x], [y]) {
+    y!.data.set(x!.data.map(Math.f16round));
+    const words = wordsOf(y!.data);
+    y!.data.forEach((value, at) => {
+      if (Number.isNaN(value)) words[at] = NAN_BITS; // which NaN a number becomes is up to the runtime
+    });
+  },
+
+  choose([measure, next, previous], [chosen]) {
+    const isFinite = Number.isFinite(measure!.data[0]);
+    // As words: a float that is read and written may lose the bits of a NaN.
+    wordsOf(chosen!.data).set(wordsOf((isFinite ? next! : previous!).data));
   },
 
   layerNorm([x, weight, bias], [y, mean, inverse], { epsilon }) {
@@ -181,6 +194,14 @@ export const cpuKernels: {
 
 const SCALE = 2 * Math.sqrt(2 / Math.PI);
 const CUBIC = 0.044715;
+
+/** Bits of the NaN that stands for all in results that are to be the same on every backend. */
+const NAN_BITS = 0x7fc00000;
+
+/** The bits of elements of four bytes, in place. */
+function wordsOf({ buffer, byteOffset, length }: Float32Array): Uint32Array {
+  return new Uint32Array(buffer, byteOffset, length);
+}
 
 function gateOf(x: number): number {
   return 1 / (1 + Math.exp(-SCALE * (x + CUBIC * x ** 3)));

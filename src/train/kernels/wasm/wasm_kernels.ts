@@ -82,6 +82,14 @@ export const wasmKernels: {
     functions["geluGradient"]!(dy!.at, x!.at, dx!.at, sizeOf(x!.shape));
   },
 
+  half({ functions }, [x], [y]) {
+    functions["half"]!(x!.at, y!.at, sizeOf(x!.shape));
+  },
+
+  choose({ functions }, inputs, results) {
+    functions["choose"]!(...places(inputs), ...places(results), sizeOf(results[0]!.shape));
+  },
+
   layerNorm({ functions }, inputs, results, { epsilon }) {
     const [rows, n] = inputs[0]!.shape;
     functions["layerNorm"]!(...places(inputs), ...places(results), rows!, n!, epsilon);

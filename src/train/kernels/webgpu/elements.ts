@@ -9,6 +9,8 @@ export function elementsOf(length: number): Elements {
 /** The type that a program is compiled for. In its source, `T` is the type. */
 export interface Elements {
   readonly type: "vec4f" | "f32";
+  /** The type of their bits, which is that of `Columns`. */
+  readonly word: "vec4u" | "u32";
   /** Elements in one of them. */
   readonly width: 4 | 1;
   /**
@@ -20,6 +22,7 @@ export interface Elements {
 
 const FOURS: Elements = {
   type: "vec4f",
+  word: "vec4u",
   width: 4,
   source: `
 alias T = vec4f;
@@ -33,6 +36,7 @@ fn columns(at: u32) -> Columns { return 4u * at + vec4u(0u, 1u, 2u, 3u); }
 
 const ONES: Elements = {
   type: "f32",
+  word: "u32",
   width: 1,
   source: `
 alias T = f32;

@@ -15,6 +15,7 @@ import { addPatches, patches, upsample, upsampleGradient } from "./webgpu_images
 import { layerNorm, layerNormGradient } from "./webgpu_layer_norm.ts";
 import { product } from "./webgpu_product.ts";
 import { sumRows, sumSquares } from "./webgpu_sums.ts";
+import { choose, half } from "./webgpu_words.ts";
 
 /** foldlog's kernels in WGSL, each recorded as one dispatch or a few. */
 export const webGpuKernels: {
@@ -25,12 +26,14 @@ export const webGpuKernels: {
   addRows,
   attentionWeights,
   attentionWeightsGradient,
+  choose,
   crossEntropy,
   crossEntropyGradient,
   dropout,
   fingerprint,
   gelu,
   geluGradient,
+  half,
   layerNorm,
   layerNormGradient,
   mixValues,

@@ -10,10 +10,12 @@ export {
   mixValues,
   mixValuesGradient,
 } from "./attention";
+export { choose } from "./choose";
 export { crossEntropy, crossEntropyGradient } from "./cross_entropy";
 export { dropout } from "./dropout";
 export { fingerprint } from "./fingerprint";
 export { gelu, geluGradient } from "./gelu";
+export { half } from "./half";
 export { addPatches, patches, upsample, upsampleGradient } from "./images";
 export { layerNorm, layerNormGradient } from "./layer_norm";
 export { multiplyAdd } from "./multiply_add";

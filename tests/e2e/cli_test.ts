@@ -391,16 +391,7 @@ Deno.test("another backend is refused, or recorded as the end of exactness", asy
 
 Deno.test("a run that another process trains can be looked at, and not be written", async () => {
   await using place = makePlace();
-  const args = [
-    "train",
-    "--run",
-    "x",
-    "--runs",
-    place.root,
-    ...SMALL,
-    "--set",
-    "steps.max=1000000",
-  ];
+  const args = ["train", "--run", "x", "--runs", place.root, ...SMALL, "--set", "steps.max=1000000"];
   const mine = args.filter((argument) => argument !== "--max-steps" && argument !== "8");
   let looked = false;
   const first = runCli(mine, { kills: [{ signal: "SIGINT", when: () => looked }] });

@@ -40,10 +40,10 @@ export { restoreTree } from "./restore.ts";
 export { scaleByLearningRate, sgd, trace } from "./sgd.ts";
 export {
   initialTrainState,
-  type StateOptions,
   tensorsOf,
   type TensorTrees,
   type TrainState,
+  type TrainStateOptions,
 } from "./train_state.ts";
 export { type DeviceMetrics, type Training, trainStep } from "./train_step.ts";
 export {

@@ -3,9 +3,13 @@ import * as tf from "foldlog/tf";
 import { bytesOf, type HostTensor, sizeOf } from "../../src/core/host_tensor.ts";
 import { foldIn, key, normal } from "../../src/core/rng_key.ts";
 import type { Device } from "../../src/ports/device.ts";
+import { BACKENDS } from "../../src/adapters/backend_choice.ts";
+import type { Precision } from "../../src/core/config.ts";
 import { convolution } from "../../src/train/kernels/convolution.ts";
+import { half } from "../../src/train/kernels/half.ts";
 import { upsample } from "../../src/train/kernels/upsample.ts";
 import { scoped } from "../../src/train/ownership.ts";
+import { withPrecision } from "../../src/train/precision.ts";
 import { backendTest, openTestDevice } from "../support/backends.ts";
 
 // Larger sizes than the float64 forms of kernels_test.ts have, held against the cpu backend, which adds
@@ -117,6 +121,38 @@ backendTest(
     tf.dispose([x, kernel, bias]);
   },
 );
+
+for (const backend of BACKENDS) {
+  backendTest(
+    backend,
+    "a convolution in mixed precision is itself in float32 of what is rounded, gradients too",
+    async (device) => {
+      const { x, kernel, stride } = CASES[1]!;
+      const results = scoped(() => {
+        const operands = [drawn(x, 1), drawn(kernel, 2), drawn([2, 9, 6, 5], 3)] as const;
+        const rounded = [half(operands[0]), half(operands[1]), half(operands[2])] as const;
+        const bias = tf.tensor1d(normal(key(4), 5));
+        // The value and the gradients of x and kernel; these are computed when the scope has ended.
+        const computed = (precision: Precision, [x, kernel, dy]: typeof operands) => {
+          const convolve = (...[x, kernel]: tf.Tensor[]) =>
+            withPrecision(
+              precision,
+              () => convolution(x as tf.Tensor4D, kernel as tf.Tensor4D, bias, { stride }),
+            );
+          return [convolve(x, kernel), ...tf.grads(convolve)([x, kernel], dy)];
+        };
+        return [
+          ...computed("mixed_float16", operands),
+          ...computed("float32", rounded),
+          ...computed("float32", operands),
+        ];
+      });
+      const read = (await readAll(device, results)).map(bytesOf);
+      assert.deepEqual(read.slice(0, 3), read.slice(3, 6));
+      for (const index of [0, 1, 2]) assert.notDeepEqual(read[index], read[6 + index]);
+    },
+  );
+}
 
 /** The value, and the gradients of image, kernel and bias under random weights of it. */
 async function convolved({ x, kernel, stride }: Case, device: Device) {

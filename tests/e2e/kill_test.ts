@@ -111,7 +111,7 @@ Deno.test("killed while it recomputes, a run loses nothing and ends equal", asyn
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   Deno.test(`hazard 36: one ${signal} pauses a run with a snapshot, and its resume ends equal`, async () => {
     // No other snapshot than the pause's, and so many steps that the signal is always in time.
-    const setup = { ...wasm, saveEvery: 0, steps: 300 };
+    const setup = { ...wasm, saveEvery: 0, steps: 150 };
     const untouched = await leftAlone(setup);
     const root = makeRoot();
     const lines = 5 + Math.floor(random() * 25);

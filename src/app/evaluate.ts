@@ -1,4 +1,3 @@
-import { grainOf } from "../core/config.ts";
 import type { Plan } from "./plan.ts";
 import type { Device } from "../ports/device.ts";
 import { batchToDevice } from "../train/device_tensor.ts";
@@ -28,7 +27,7 @@ export async function evaluate(
 ): Promise<EvaluationResult | undefined> {
   const { evaluation } = task;
   if (evaluation === undefined) return undefined;
-  const size = grainOf(config);
+  const size = config.batch.micro;
   const full = Math.floor(evaluation.data.identity.samples / size);
   const batches = Math.min(config.evaluate.batches, full);
   if (batches === 0) return undefined;

@@ -34,9 +34,10 @@ export function settingsOfArguments(
     if (E.isLeft(changed)) throw new UsageError(describeSettingError(changed.left));
     config = changed.right;
   }
-  const checked = checkConfig(config);
+  const paths = assignments.map((text) => text.split("=")[0]!.trim());
+  const checked = checkConfig(config, paths);
   if (E.isLeft(checked)) throw new UsageError(describeSettingError(checked.left));
-  return { config, asked: only(config, assignments.map((text) => text.split("=")[0]!.trim())) };
+  return { config, asked: only(config, paths) };
 }
 
 function only(config: RunConfig, paths: readonly string[]): PartialConfig {

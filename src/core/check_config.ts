@@ -16,8 +16,10 @@ const RULES: Readonly<Record<string, Rule>> = {
   "steps.max": positiveInteger,
   "batch.size": positiveInteger,
   "batch.micro": [
-    "a whole number of at least 1 that divides batch.size",
-    (v, { batch }) => isWhole(v) && v >= 1 && (!isWhole(batch.size) || batch.size % v === 0),
+    "a whole number of at least 1 that divides batch.size and is a multiple of batch.grain",
+    (v, { batch }) =>
+      isWhole(v) && v >= 1 && (!isWhole(batch.size) || batch.size % v === 0) &&
+      (!isWhole(batch.grain) || batch.grain === 0 || v % batch.grain === 0),
   ],
   "batch.grain": [
     "0, or a whole number of at least 1 that divides batch.micro",
@@ -49,9 +51,17 @@ const RULES: Readonly<Record<string, Rule>> = {
   "lossScale.growthInterval": positiveInteger,
 };
 
-/** The config itself, or the first setting (in sorted order) whose value makes no sense. */
-export function checkConfig(config: RunConfig): E.Either<SettingError, RunConfig> {
-  for (const [path, value] of settings(config)) {
+/**
+ * The config itself, or the first setting whose value makes no sense: one of `asked`, which somebody has
+ * just chosen, before the others, each in sorted order.
+ */
+export function checkConfig(
+  config: RunConfig,
+  asked: readonly string[] = [],
+): E.Either<SettingError, RunConfig> {
+  const all = [...settings(config)];
+  const isAsked = ([path]: readonly [string, Setting]) => asked.includes(path);
+  for (const [path, value] of [...all.filter(isAsked), ...all]) {
     const rule = RULES[path];
     if (rule !== undefined && !rule[1](value, config)) {
       return E.left({ type: "BadSetting", path, expected: rule[0], found: String(value) });

@@ -68,7 +68,8 @@ export interface RunConfig {
   /** `every`: steps between snapshots; 0 takes one only at the end and at a pause. */
   readonly save: { readonly every: number };
   /**
-   * `every`: steps between evaluations (0: none); `batches`: held-out batches in one evaluation;
+   * `every`: steps between evaluations (0: none); `batches`: held-out batches of `batch.micro` samples in
+   * one evaluation;
    * `patience`: evaluations in a row without a better one after which the training ends (0: never).
    */
   readonly evaluate: {

@@ -41,6 +41,9 @@ export function loraScale(
  * is zeros, so that the model begins as it was. A kernel of more dimensions [h, w, in, out] is adapted as
  * a weight [h w in, out]. Borrows `params`.
  *
+ * The values of a base that a run has trained are `readParams(store, run)`; `restoreTree(initMlp(...),
+ * values)` makes the tree of them, in place of `initMlp(...)` beneath.
+ *
  * @example Adapters are trained, the base is frozen; both are in the snapshots, the base once in a store.
  * ```ts
  * import { arraySource, classificationLoss, defineTask, foldIn, initLora, initMlp } from "foldlog";
@@ -58,7 +61,7 @@ export function loraScale(
  *   }),
  *   trainable: "lora.*",
  *   init(key) {
- *     const base = initMlp(sizes, foldIn(key, "base")); // or restored from a training of it
+ *     const base = initMlp(sizes, foldIn(key, "base"));
  *     return { base, lora: initLora(base, options, foldIn(key, "lora")) };
  *   },
  *   loss: ({ base, lora }, batch: SupervisedTensors) =>
@@ -94,7 +97,9 @@ export function withLora<P extends Tree>(params: P, lora: Tree, options: LoraOpt
 
 /**
  * The parameters with the adapters added in, for a model that is used and no longer adapted: `withLora`
- * outside of a training. Targets are the caller's; the other leaves are those of `params`.
+ * outside of a training. Targets are the caller's; the other leaves are those of `params`. Like it, it
+ * multiplies in the precision of its scope: adapters of a training in mixed precision are merged within
+ * `withPrecision("mixed_float16", ...)`.
  */
 export function mergeLora<P extends Tree>(params: P, lora: Tree, options: LoraOptions): P {
   return scoped(() => adapted(params, lora, options, loraScale(options)));

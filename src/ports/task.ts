@@ -47,7 +47,10 @@ export interface Evaluation<P extends Tree = Tree, B extends HostBatch = HostBat
   loss(params: P, batch: Batch<B>): Scalar;
 }
 
-/** The task itself, the types of its parameters and batches inferred from `init` and `data`. */
+/**
+ * The task itself, the types of its parameters and batches inferred from `init` and `data`. Write
+ * `evaluation` and `loss` after those: TypeScript infers in the order in which they stand.
+ */
 export function defineTask<P extends Tree, B extends HostBatch>(task: Task<P, B>): Task<P, B> {
   return task;
 }

@@ -1,6 +1,6 @@
 /**
  * Which leaves are meant, by their paths such as "h.0.attn.c_attn.weight": a whole path in which `*` stands
- * for any text, dots included ("h.*.attn.*", "*.bias"), or an expression that is found somewhere in it.
+ * for any text, dots included (`"h.*.attn.*"`, `"*.bias"`), or an expression that is found somewhere in it.
  */
 export type LeafPattern = string | RegExp;
 

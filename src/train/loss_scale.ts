@@ -9,9 +9,9 @@ import { mapTree, type Tree } from "./tree.ts";
  * vanish in float16 are kept, and divided by the same number before they are used.
  */
 export type LossScale = {
-  /** A power of two, so that multiplying and dividing by it rounds nothing. */
+  /** A power of two: multiplying by it and dividing by it again gives the same number. */
   readonly scale: tf.Scalar;
-  /** Steps in a row with finite gradients since it last changed. */
+  /** Steps in a row with finite gradients, counted anew each time that the scale was to change. */
   readonly finiteSteps: tf.Scalar;
 };
 
@@ -55,7 +55,7 @@ export function nextLossScale(
     const count = tf.add<tf.Scalar>(finiteSteps, 1);
     const grows = tf.equal(count, growthInterval);
     const doubled = tf.minimum<tf.Scalar>(tf.mul(scale, 2), LARGEST);
-    const halved = tf.maximum<tf.Scalar>(tf.div(scale, 2), SMALLEST);
+    const halved = tf.maximum<tf.Scalar>(tf.mul(scale, 0.5), SMALLEST);
     const zero = tf.scalar(0);
     return {
       scale: whereFinite(norm, tf.where(grows, doubled, scale), halved),

@@ -2,7 +2,7 @@ import type { Tree } from "./tree.ts";
 
 /** What an optimiser may know besides gradients, its state and the parameters. */
 export interface UpdateContext {
-  /** Updates made before this one: bias corrections are derived from it, never stored. */
+  /** Steps before this one, skipped ones too: bias corrections are derived from it, never stored. */
   readonly step: number;
   /** The schedule's value at `step`. */
   readonly learningRate: number;

@@ -3,7 +3,7 @@ import type { Precision } from "../core/config.ts";
 let current: Precision = "float32";
 
 /**
- * Runs `work` with products, dense layers and attention of a precision, and gives what it gives.
+ * Runs `work` with products, dense layers, convolutions and attention of a precision, and gives what it gives.
  *
  * A scope, as `tf.tidy` is one: it ends where `work` returns or throws, and one within another counts
  * for what is inside of it. What is computed forward in it has gradients of the same precision, wherever

@@ -7,7 +7,7 @@ import { leafFinder, leavesOf, mapNamed, maskTree, type Tree, withPart } from ".
 
 /** All that the next step depends on besides its batch; immutable. */
 export interface TrainState<P extends Tree = Tree> {
-  /** Updates made so far. */
+  /** Steps so far, taken or skipped. */
   readonly step: number;
   /** All parameters, trained and frozen. */
   readonly params: P;

@@ -46,7 +46,7 @@ export interface DeviceMetrics {
  * and backward pass and a key of its own, and the mean of their gradients (see `accumulate`) is what the
  * optimiser gets. Gradients, optimiser and average are of the trained parameters alone; where others are,
  * their trees have empty branches, and the next state has the frozen parameters' very tensors. With a
- * loss scale, a step whose gradients are not finite leaves all as it is but the scale.
+ * loss scale, a step whose gradients have no finite norm leaves all as it is but the scale.
  *
  * Borrows `state`; the caller owns the result's tensors, some of which may be the state's own (see
  * `release`). Throws a TypeError that names a trained parameter on which the loss does not depend.

@@ -177,7 +177,7 @@ const RULES: readonly (readonly [
   ],
   [
     "batch.micro",
-    "a whole number of at least 1 that divides batch.size",
+    "a whole number of at least 1 that divides batch.size and is a multiple of batch.grain",
     [0, -1, 3, 5, 16, 0.5, NaN, "8"],
     [1, 2, 4, 8],
   ],
@@ -271,6 +271,16 @@ Deno.test("checkConfig() names the first of several bad settings in sorted order
   const bad = mergeConfig(defaultConfig, { steps: { max: 0 }, save: { every: -1 }, seed: -1 });
   const error = checked(bad) as SettingError;
   assert.equal(error.type === "BadSetting" && error.path, "save.every");
+});
+
+Deno.test("checkConfig() names a bad setting that was asked for before any other", () => {
+  const { batch } = defaultConfig;
+  const config = mergeConfig(defaultConfig, { batch: { ...batch, size: 8, micro: 2, grain: 4 } });
+  for (const path of ["batch.micro", "batch.grain"]) {
+    const result = checkConfig(config, [path]);
+    assert.ok(E.isLeft(result) && result.left.type === "BadSetting");
+    assert.equal(result.left.path, path);
+  }
 });
 
 Deno.test("checkConfig() leaves a recipe's own settings to the recipe", () => {

@@ -1,5 +1,6 @@
 import * as E from "fp-ts/Either.js";
 import type { RunConfig } from "./config.ts";
+import { LOSS_SCALES } from "./loss_scale_rule.ts";
 import { type Setting, type SettingError, settings } from "./config_path.ts";
 
 type Rule = readonly [expected: string, holds: (value: Setting, config: RunConfig) => boolean];
@@ -79,7 +80,8 @@ function isShare(value: Setting): boolean {
 }
 
 function isLossScale(value: Setting): boolean {
-  return typeof value === "number" && value >= 1 && value <= 2 ** 24 &&
+  const { smallest, largest } = LOSS_SCALES;
+  return typeof value === "number" && value >= smallest && value <= largest &&
     Number.isInteger(Math.log2(value));
 }
 

@@ -1,5 +1,14 @@
-import { isStep, type RunEvent, type SnapshotPruned } from "./event.ts";
+import type { RunConfig } from "./config.ts";
+import {
+  isStep,
+  type RunEvent,
+  type SnapshotPruned,
+  stepEvent,
+  type StepSkipped,
+  type StepTaken,
+} from "./event.ts";
 import { evolve, initialState } from "./evolve.ts";
+import { lossScaleAfter, type LossScaleAt } from "./loss_scale_rule.ts";
 import { planEnds } from "./plan_ends.ts";
 
 /** The first event of a history that cannot be where it is. */
@@ -10,14 +19,16 @@ export interface HistoryFlaw {
 
 /**
  * Checks what every history promises: it begins with RunStarted, once, holds each step once and in
- * order, and is complete only where its plan ends. After that snapshots may be pruned, each that is
- * kept once, and nothing else happens. A chain of digests alone cannot tell: whoever forges events can
+ * order, skipped where its gradients tell so and at the loss scale that the steps before it lead to, and
+ * is complete only where its plan ends. After that snapshots may be pruned, each that is kept once, and
+ * nothing else happens. A chain of digests alone cannot tell: whoever forges events can
  * recompute it.
  */
 export function historyFlaw(events: readonly RunEvent[]): HistoryFlaw | undefined {
   let step = 0;
   let state = initialState;
   let completed = false;
+  let lossScale: LossScaleAt | undefined;
   const kept = new Set<string>();
   for (const [position, event] of events.entries()) {
     const starts = event.type === "RunStarted";
@@ -33,10 +44,12 @@ export function historyFlaw(events: readonly RunEvent[]): HistoryFlaw | undefine
     if (completed) {
       return { position, reason: `expected nothing after RunCompleted, found ${event.type}` };
     }
+    if (event.type === "RunStarted") lossScale = initialLossScale(event.data.config);
     if (isStep(event)) {
-      if (event.data.step !== step + 1) {
-        return { position, reason: `expected step ${step + 1}, found ${event.data.step}` };
-      }
+      const reason = flawOfStep(event, step, lossScale);
+      if (reason !== undefined) return { position, reason };
+      lossScale = lossScale &&
+        lossScaleAfter(lossScale, event.data.gradNorm, state.config!.lossScale);
       step++;
     } else if ("step" in event.data && event.data.step !== step) {
       return {
@@ -53,6 +66,26 @@ export function historyFlaw(events: readonly RunEvent[]): HistoryFlaw | undefine
     state = evolve(state, event);
   }
   return undefined;
+}
+
+function initialLossScale({ precision, lossScale }: RunConfig): LossScaleAt | undefined {
+  return precision === "float32" ? undefined : { scale: lossScale.initial, finiteSteps: 0 };
+}
+
+/** What is wrong with a step that follows step `before`. */
+function flawOfStep(
+  { type, data }: StepTaken | StepSkipped,
+  before: number,
+  lossScale: LossScaleAt | undefined,
+): string | undefined {
+  if (data.step !== before + 1) return `expected step ${before + 1}, found ${data.step}`;
+  if (data.lossScale !== lossScale?.scale) {
+    const [expected, found] = [lossScale?.scale, data.lossScale].map((scale) => scale ?? "none");
+    return `expected the loss scale ${expected} at step ${data.step}, found ${found}`;
+  }
+  const expected = stepEvent(data).type;
+  if (type === expected) return undefined;
+  return `expected ${expected} where the norm of the gradients is ${data.gradNorm}, found ${type}`;
 }
 
 /** A snapshot that is pruned is named by its step too: whoever folds the history looks at both. */

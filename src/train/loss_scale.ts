@@ -1,5 +1,5 @@
 import * as tf from "@tensorflow/tfjs";
-import type { LossAndGradients } from "./gradient_accumulation.ts";
+import { LOSS_SCALES } from "../core/loss_scale_rule.ts";
 import { whereFinite } from "./kernels/choose.ts";
 import { scoped } from "./ownership.ts";
 import { mapTree, type Tree } from "./tree.ts";
@@ -23,29 +23,17 @@ export interface LossScaleOptions {
   readonly growthInterval: number;
 }
 
-/** The scale stays between these: below, nothing is gained; above, nothing is left to save. */
-const [SMALLEST, LARGEST] = [1, 2 ** 24];
-
 /** The loss scale at step 0, which the caller owns. */
 export function initLossScale({ initial }: Pick<LossScaleOptions, "initial">): LossScale {
   return { scale: tf.scalar(initial), finiteSteps: tf.scalar(0) };
 }
 
-/** A loss and its gradients, from those of the loss times the scale. */
-export function unscaled<P extends Tree>(
-  { loss, gradients }: LossAndGradients<P>,
-  { scale }: LossScale,
-): LossAndGradients<P> {
-  return {
-    loss: tf.div(loss, scale),
-    gradients: mapTree((gradient) => tf.div(gradient, scale), gradients),
-  };
+/** The gradients of a loss, from those of the loss times the scale. */
+export function unscaled<P extends Tree>(gradients: P, { scale }: LossScale): P {
+  return mapTree((gradient) => tf.div(gradient, scale), gradients);
 }
 
-/**
- * The loss scale after a step whose gradients have this norm: halved where it is not finite, doubled after
- * `growthInterval` steps in a row where it is (Micikevicius et al., 2018; the factors are PyTorch's).
- */
+/** The loss scale after a step whose gradients have this norm: `lossScaleAfter`, on the device. */
 export function nextLossScale(
   { scale, finiteSteps }: LossScale,
   norm: tf.Scalar,
@@ -54,8 +42,8 @@ export function nextLossScale(
   return scoped(() => {
     const count = tf.add<tf.Scalar>(finiteSteps, 1);
     const grows = tf.equal(count, growthInterval);
-    const doubled = tf.minimum<tf.Scalar>(tf.mul(scale, 2), LARGEST);
-    const halved = tf.maximum<tf.Scalar>(tf.mul(scale, 0.5), SMALLEST);
+    const doubled = tf.minimum<tf.Scalar>(tf.mul(scale, 2), LOSS_SCALES.largest);
+    const halved = tf.maximum<tf.Scalar>(tf.mul(scale, 0.5), LOSS_SCALES.smallest);
     const zero = tf.scalar(0);
     return {
       scale: whereFinite(norm, tf.where(grows, doubled, scale), halved),

@@ -6,6 +6,7 @@ import { globalNorm } from "./clip.ts";
 import { batchToDevice } from "./device_tensor.ts";
 import { emaOf } from "./ema.ts";
 import { accumulate, type LossAndGradients } from "./gradient_accumulation.ts";
+import { gradientsOf } from "./gradients.ts";
 import type { HostBatch, Loss } from "./loss.ts";
 import { type LossScaleOptions, nextLossScale, unlessSkipped, unscaled } from "./loss_scale.ts";
 import type { Optimizer, UpdateContext } from "./optimizer.ts";
@@ -88,8 +89,8 @@ function meanOf<P extends Tree>(
     const pass = () => lossAndGradients(loss, state, grain, foldIn(stepKey, number));
     return withPrecision(precision, pass);
   });
-  const mean = accumulate(passes);
-  return lossScale === undefined ? mean : unscaled(mean, lossScale);
+  const { loss: mean, gradients } = accumulate(passes);
+  return { loss: mean, gradients: lossScale ? unscaled(gradients, lossScale) : gradients };
 }
 
 /** What the optimiser makes of a state. */
@@ -108,7 +109,7 @@ function updated<P extends Tree>(
   return { params, optimizer: update.state, ...(ema && { ema }) };
 }
 
-/** Of one grain; both times the loss scale where there is one. */
+/** The loss of one grain, and its gradients times the loss scale where there is one. */
 function lossAndGradients<P extends Tree>(
   loss: Loss<P>,
   { params, lossScale, frozen }: TrainState<P>,
@@ -119,17 +120,15 @@ function lossAndGradients<P extends Tree>(
   const trained = trainedPart(params, frozen);
   const leaves = leavesOf(trained);
   const inputs = leaves.map(([, leaf]) => leaf);
-  const scaled = () => {
-    const value = loss(params, batch, key);
-    return lossScale === undefined ? value : tf.mul<tf.Scalar>(value, lossScale.scale);
-  };
-  const { value, grads } = tf.engine().gradients(scaled, inputs, undefined, true);
-  const unused = leaves.find((_, index) => !grads[index]);
-  if (unused !== undefined) {
+  const f = () => loss(params, batch, key);
+  const { value, gradients } = gradientsOf(f, inputs, lossScale?.scale);
+  const found = gradients.filter((gradient) => gradient !== undefined);
+  if (found.length < leaves.length) {
+    const [unused] = leaves[gradients.indexOf(undefined)]!;
     throw new TypeError(
-      `Expected the loss to depend on every trained parameter, found that "${unused[0]}" is not ` +
+      `Expected the loss to depend on every trained parameter, found that "${unused}" is not ` +
         "used: use it, freeze it (`trainable`), or leave it out of the parameters",
     );
   }
-  return { loss: value as tf.Scalar, gradients: withLeaves(trained, grads) };
+  return { loss: value as tf.Scalar, gradients: withLeaves(trained, found) };
 }

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import type { RunEvent } from "../../src/core/event.ts";
+import type { RunConfig } from "../../src/core/config.ts";
+import { type RunEvent, stepEvent } from "../../src/core/event.ts";
 import { historyFlaw } from "../../src/core/history_flaw.ts";
 import { goldenEvents } from "../golden/golden_run.ts";
 
@@ -44,6 +45,40 @@ Deno.test("historyFlaw() finds an event of another step than the run was at, of 
       });
     }
   }
+});
+
+Deno.test("historyFlaw() finds a loss scale that the steps before it do not lead to", () => {
+  const norms = [NaN, 1, 1, 1, Infinity, 1];
+  const scales = [4, 2, 2, 4, 4, 2]; // doubled after two
+  assert.equal(historyFlaw(mixedHistory(norms, scales)), undefined);
+  for (const [at, scale] of scales.entries()) {
+    const found = scale * 2;
+    assert.deepEqual(historyFlaw(mixedHistory(norms, scales.with(at, found))), {
+      position: at + 1,
+      reason: `expected the loss scale ${scale} at step ${at + 1}, found ${found}`,
+    });
+  }
+});
+
+Deno.test("historyFlaw() finds a step that was skipped and should not have been, or the other way round", () => {
+  for (const [norm, is, other] of [[1, "Taken", "Skipped"], [NaN, "Skipped", "Taken"]] as const) {
+    const [started, step] = mixedHistory([norm], [4]);
+    assert.equal(step!.type, `Step${is}`);
+    const wrong = { ...step!, type: `Step${other}` } as RunEvent;
+    assert.deepEqual(historyFlaw([started!, wrong]), {
+      position: 1,
+      reason: `expected Step${is} where the norm of the gradients is ${norm}, found Step${other}`,
+    });
+  }
+});
+
+Deno.test("historyFlaw() finds a loss scale in float32, and none in mixed precision", () => {
+  const [mixed, scaled] = mixedHistory([1], [4]);
+  const [plain, unscaled] = goldenEvents;
+  const reason = "expected the loss scale 4 at step 1, found none";
+  assert.deepEqual(historyFlaw([mixed!, unscaled!]), { position: 1, reason });
+  const other = "expected the loss scale none at step 1, found 4";
+  assert.deepEqual(historyFlaw([plain!, scaled!]), { position: 1, reason: other });
 });
 
 Deno.test("historyFlaw() finds a run that is complete before the last step of its plan", () => {
@@ -101,6 +136,21 @@ Deno.test("historyFlaw() finds any step that was taken out of a history or excha
     assert.notEqual(historyFlaw(events), undefined);
   }));
 });
+
+/** A run in mixed precision whose loss scale begins as 4 and doubles after two finite steps. */
+function mixedHistory(norms: readonly number[], scales: readonly number[]): readonly RunEvent[] {
+  const [started, step] = goldenEvents;
+  assert.ok(started?.type === "RunStarted" && step?.type === "StepTaken");
+  const config: RunConfig = {
+    ...started.data.config,
+    precision: "mixed_float16",
+    lossScale: { initial: 4, growthInterval: 2 },
+  };
+  const steps = norms.map((gradNorm, index) =>
+    stepEvent({ ...step.data, step: index + 1, gradNorm, lossScale: scales[index]! })
+  );
+  return [{ ...started, data: { ...started.data, config } }, ...steps];
+}
 
 function taken(step: number): RunEvent {
   const snapshot = String(step).repeat(64);

@@ -4,6 +4,7 @@ import { type Kernel, run } from "./kernel.ts";
 /** Of a measure [], next and previous of one shape: next where the measure is finite, else previous. */
 export const CHOOSE: Kernel = {
   name: "foldlog.Choose",
+  takes: ["float32", "any", "any"],
   results: ([_measure, next]) => [next!],
 };
 

@@ -8,12 +8,14 @@ import { withGradient } from "./with_gradient.ts";
  */
 export const CROSS_ENTROPY: Kernel = {
   name: "foldlog.CrossEntropy",
+  takes: ["float32", "int32"],
   results: ([logits]) => [float32([]), logits!],
 };
 
 /** Of dy [], softmax and targets: the gradient of the logits. */
 export const CROSS_ENTROPY_GRADIENT: Kernel = {
   name: "foldlog.CrossEntropyGradient",
+  takes: ["float32", "float32", "int32"],
   results: ([_dy, softmax]) => [softmax!],
 };
 

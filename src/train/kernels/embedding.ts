@@ -7,6 +7,7 @@ type Rows = { readonly rows: number };
 /** Of a table [rows, n] and int32 ids [count]: the rows of the ids, [count, n]; NaN for what is no row. */
 export const TAKE_ROWS: Kernel = {
   name: "foldlog.TakeRows",
+  takes: ["float32", "int32"],
   results: ([table, ids]) => [float32([ids!.shape[0]!, table!.shape[1]!])],
 };
 
@@ -16,6 +17,7 @@ export const TAKE_ROWS: Kernel = {
  */
 export const ADD_ROWS: Kernel<Rows> = {
   name: "foldlog.AddRows",
+  takes: ["float32", "int32"],
   results: ([x], { rows }) => [float32([rows, x!.shape[1]!])],
 };
 

@@ -4,6 +4,7 @@ import { type Kernel, run } from "./kernel.ts";
 /** Of any number of tensors: the four `bitSums` of each (src/core/bit_sums.ts), int32 [tensors, 4]. */
 export const FINGERPRINT: Kernel = {
   name: "foldlog.Fingerprint",
+  takes: "any",
   results: (inputs) => [{ dtype: "int32", shape: [inputs.length, 4] }],
 };
 

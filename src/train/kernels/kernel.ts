@@ -15,6 +15,8 @@ export type Attributes = Readonly<Record<string, number | boolean>>;
  */
 export interface Kernel<A extends Attributes = Attributes> {
   readonly name: `foldlog.${string}`;
+  /** The types of its inputs, where they are not all float32; "any" reads bits, whatever they mean. */
+  readonly takes?: "any" | readonly (TensorSpec["dtype"] | "any")[];
   /** What it makes of inputs of these types and shapes. */
   readonly results: (inputs: readonly TensorSpec[], attributes: A) => readonly TensorSpec[];
 }
@@ -27,14 +29,31 @@ export function float32(shape: readonly number[]): TensorSpec {
 /**
  * Runs a kernel on the current backend. It has no gradient of its own: see `withGradient`. Borrows the
  * inputs; the caller owns the results.
+ *
+ * @throws {TypeError} for an input of another type than the kernel takes: it would read bits as what they are not
  */
 export function run<A extends Attributes>(
-  { name }: Kernel<A>,
+  { name, takes }: Kernel<A>,
   inputs: readonly tf.Tensor[],
   attributes: A,
 ): tf.Tensor[] {
+  inputs.forEach((input, place) => requireType(name, input, takes, place));
   const named: Record<string, tf.Tensor> = Object.fromEntries(inputs.entries());
   return tf.engine().runKernel(name, named, attributes);
+}
+
+function requireType(
+  name: string,
+  { dtype, shape }: tf.Tensor,
+  takes: Kernel["takes"],
+  place: number,
+): void {
+  const expected = takes === "any" ? takes : takes?.[place] ?? "float32";
+  if (expected === "any" || dtype === expected) return;
+  throw new TypeError(
+    `Expected ${expected} as input ${place} of ${name}, found ${dtype} [${shape}]: ` +
+      `convert it with tf.cast(x, "${expected}")`,
+  );
 }
 
 /** The attributes of a kernel. */

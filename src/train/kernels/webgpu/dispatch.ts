@@ -66,6 +66,7 @@ function bufferOf(backend: WebGpuBackend, what: string, tensor: Bindings[string]
   backend.uploadToGPU(dataId);
   backend.commandQueueOwnedIds.add(dataId);
   const buffer = backend.tensorMap.get(dataId).resource;
+  if (buffer === undefined || buffer.size === 0) return emptyBuffer(backend.device);
   const { maxStorageBufferBindingSize: most } = backend.device.limits;
   if (buffer.size > most) {
     throw new RangeError(
@@ -74,6 +75,11 @@ function bufferOf(backend: WebGpuBackend, what: string, tensor: Bindings[string]
     );
   }
   return buffer;
+}
+
+/** What stands for a tensor without elements: a buffer without any cannot be bound, and none is used. */
+function emptyBuffer(device: GPUDevice): GPUBuffer {
+  return device.createBuffer({ size: 16, usage: GPUBufferUsage.STORAGE });
 }
 
 /** Compiles a program. One that is refused would fill its results with nothing, so that fails aloud. */

@@ -1,6 +1,6 @@
 import type * as tf from "@tensorflow/tfjs";
 import { sizeOf } from "../../../core/host_tensor.ts";
-import { type Attributes, type Kernel, register } from "../kernel.ts";
+import { type Attributes, type Kernel, register, type TensorSpec } from "../kernel.ts";
 import { type KernelName, KERNELS } from "../registry.ts";
 import type { WebGpuBackend } from "./webgpu_backend.ts";
 import { webGpuKernels } from "./webgpu_kernels.ts";
@@ -56,10 +56,20 @@ function backWith<A extends Attributes>(
   compute: WebGpuKernel<A>,
 ): void {
   register<WebGpuBackend, A>("webgpu", kernel, (backend, inputs, specs, attributes) => {
-    const results = specs.map(({ shape, dtype }) => backend.makeTensorInfo([...shape], dtype));
+    const results = specs.map((spec) => resultOf(backend, spec));
     if (specs.some(({ shape }) => sizeOf(shape) > 0)) {
       compute({ backend, widths }, inputs, results, attributes);
     }
     return results;
   });
+}
+
+/** A tensor to be filled. An empty one has no buffer, and has its values at once, as tfjs's own have. */
+function resultOf(backend: WebGpuBackend, { shape, dtype }: TensorSpec): tf.TensorInfo {
+  const result = backend.makeTensorInfo([...shape], dtype);
+  if (sizeOf(shape) === 0) {
+    const values = dtype === "int32" ? new Int32Array() : new Float32Array();
+    backend.tensorMap.get(result.dataId).values = values;
+  }
+  return result;
 }

@@ -5,7 +5,13 @@ export interface WebGpuBackend {
   readonly device: GPUDevice;
   /** Compiled programs by name; tfjs's own names begin otherwise than foldlog's. */
   readonly pipelineCache: Record<string, GPUComputePipeline>;
-  readonly tensorMap: { get(dataId: object): { readonly resource: GPUBuffer } };
+  /** An empty tensor has no buffer, or an empty one. */
+  readonly tensorMap: {
+    get(dataId: object): {
+      readonly resource?: GPUBuffer;
+      values?: Float32Array | Int32Array;
+    };
+  };
   /** Tensors that commands use which are not submitted yet: their buffers are not reused before. */
   readonly commandQueueOwnedIds: WeakSet<object>;
   readonly commandEncoder: GPUCommandEncoder;

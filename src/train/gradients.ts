@@ -1,4 +1,5 @@
 import * as tf from "@tensorflow/tfjs";
+import { release } from "./ownership.ts";
 
 /** The value of a function, and its gradient with respect to each of some tensors. */
 export interface ValueAndGradients {
@@ -31,6 +32,6 @@ export function gradientsOf(
 function freeTape(): void {
   const { state } = tf.engine();
   if (state.gradientDepth > 0) return;
-  for (const { saved } of state.activeTape ?? []) saved?.forEach((tensor) => tensor.dispose());
+  for (const { saved } of state.activeTape ?? []) release(saved ?? []);
   state.activeTape = [];
 }

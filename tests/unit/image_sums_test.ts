@@ -136,10 +136,13 @@ async function computed(device: Device, make: () => readonly tf.Tensor[]) {
   return data;
 }
 
-/** Elements of which half are 2^100 or -2^100, beside which the others, around 1, are nothing. */
+/**
+ * Elements of which half are 2^100 or -2^100, beside which the others, around 1, are nothing; sums of these
+ * have more digits than a float32.
+ */
 function drawn(length: number): Float32Array<ArrayBuffer> {
   return Float32Array.from(bits(foldIn(key(7), length), length), (word) => {
-    const size = word & 0x100 ? 2 ** 100 : 1 + (word >>> 24) / 256;
+    const size = word & 0x100 ? 2 ** 100 : 1 + (word >>> 10) / 2 ** 22;
     return word & 0x200 ? size : -size;
   });
 }

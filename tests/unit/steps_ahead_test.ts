@@ -271,12 +271,13 @@ backendTest("cpu", "a resume stops at the first difference, none taken ahead", a
 
 backendTest(
   "cpu",
-  "a replay computes what is recorded, and no step or evaluation beyond it",
+  "a replay computes what is recorded, and no step, evaluation or snapshot beyond it",
   async (device) => {
-    const config = { ...alone, evaluate: { every: 4, batches: 1 } };
+    const config = { save: { every: 4 }, evaluate: { every: 4, batches: 1 } };
+    const ends = [["StepTaken", 3, 0], ["StepTaken", 4, 0], ["EvaluationTaken", 4, 1]] as const;
     const events = await leftAlone(device, config);
-    for (const [last, steps, evaluations] of [[3, 3, 0], [4, 4, 0], [5, 5, 1]] as const) {
-      const end = events.findIndex((event) => event.type === "StepTaken" && stepOf(event) === last);
+    for (const [type, last, evaluations] of ends) {
+      const end = events.findIndex((event) => event.type === type && stepOf(event) === last);
       const store = memoryStore();
       const writer = await orThrow(store.log.open("a"));
       await orThrow(writer.append(events.slice(0, end + 1), 0));
@@ -286,7 +287,8 @@ backendTest(
         replayRun({ store, device: lateDevice(device, AHEAD, oddDelays) }, "a", watched.task),
       );
       assert.deepEqual([replay?.steps, problems], [last, []]);
-      assert.deepEqual([watched.batches(), watched.evaluations()], [steps, evaluations]);
+      assert.deepEqual([watched.batches(), watched.evaluations()], [last, evaluations]);
+      assert.deepEqual(await orThrow(store.snapshots.list()), []);
     }
   },
 );

@@ -288,6 +288,29 @@ backendTest(
 
 backendTest(
   "cpu",
+  "a fingerprint that differs at a skipped step names the tensors that differ",
+  async (device) => {
+    const lossScale = { initial: 2 ** 24, growthInterval: 100 };
+    const task = hazardTask({ precision: "mixed_float16", lossScale, fingerprint: { every: 1 } });
+    const events = await eventsOf(await trained(device, () => task));
+    const skipped = events.findIndex(({ type }) => type === "StepSkipped");
+    const [before, after] = [events[skipped], events[skipped + 1]];
+    assert.ok(before?.type === "StepSkipped" && after && isStep(after));
+    assert.equal(before.data.step, 1);
+    const fingerprint = after.data.fingerprint!; // of another scale, and of nothing else
+    const store = memoryStore();
+    const writer = await orThrow(store.log.open(RUN));
+    const changed = { ...before, data: { ...before.data, fingerprint } };
+    await orThrow(writer.append([...events.slice(0, skipped), changed], 0));
+    await orThrow(writer.close());
+    const result = await leaksNothing(() => trainRun({ store, device }, RUN, task)());
+    assert.ok(E.isLeft(result) && result.left.type === "Diverged");
+    assert.deepEqual([result.left.step, result.left.leaves], [1, ["loss_scale/scale"]]);
+  },
+);
+
+backendTest(
+  "cpu",
   "hazard 44: an average of the weights in an optimiser's state goes on after any resume",
   async (device) => {
     const make = () => ({ ...hazardTask(), optimizer: averaging(adamw()) });

@@ -74,6 +74,7 @@ const places: fc.Arbitrary<Place> = fc.record({
     "RunStarted", // step 0
     "StepTaken",
     "StepTaken",
+    "StepSkipped",
     "EpochCompleted",
     "EvaluationTaken",
     "SnapshotTaken",

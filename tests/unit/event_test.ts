@@ -1,14 +1,43 @@
 import assert from "node:assert/strict";
+import { historyDigest, NO_HISTORY } from "../../src/codec/history_digest.ts";
 import { isComputation, isTrainingFact, type RunEvent } from "../../src/core/event.ts";
 import { goldenEvents } from "../golden/golden_run.ts";
+
+const skipped = {
+  type: "StepSkipped",
+  data: {
+    step: 5,
+    epoch: 3,
+    index: 2,
+    batch: "b".repeat(64),
+    loss: 1,
+    gradNorm: Infinity,
+    learningRate: 0.1,
+    lossScale: 1024,
+  },
+} as const satisfies RunEvent;
 
 Deno.test("isComputation() is true of what was computed, not of what was done with it", () => {
   assert.deepEqual(typesOf(isComputation), [
     "EpochCompleted",
     "EvaluationTaken",
     "RunStarted",
+    "StepSkipped",
     "StepTaken",
   ]);
+});
+
+Deno.test("historyDigest() is another after each computation, and only after one", () => {
+  for (const event of [...goldenEvents, skipped]) {
+    const changes = historyDigest(NO_HISTORY, event) !== NO_HISTORY;
+    assert.equal(
+      changes,
+      /^(RunStarted|Step.*|Evaluation.*|Epoch.*)$/.test(event.type),
+      event.type,
+    );
+  }
+  const worse: RunEvent = { ...skipped, data: { ...skipped.data, loss: 2 } };
+  assert.notEqual(historyDigest(NO_HISTORY, skipped), historyDigest(NO_HISTORY, worse));
 });
 
 Deno.test("isTrainingFact() is true of what an uninterrupted run on a sound disk records", () => {
@@ -18,6 +47,7 @@ Deno.test("isTrainingFact() is true of what an uninterrupted run on a sound disk
     "RunCompleted",
     "RunStarted",
     "SnapshotTaken",
+    "StepSkipped",
     "StepTaken",
   ]);
 });
@@ -31,7 +61,7 @@ Deno.test("isTrainingFact() is true of each snapshot but the one that a pause ta
   ]);
 });
 
-/** The types of the golden events of which it holds. */
+/** The types of the golden events, and of a skipped step, of which it holds. */
 function typesOf(holds: (event: RunEvent) => boolean): readonly string[] {
-  return [...new Set(goldenEvents.filter(holds).map(({ type }) => type))].sort();
+  return [...new Set([...goldenEvents, skipped].filter(holds).map(({ type }) => type))].sort();
 }

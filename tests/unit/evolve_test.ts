@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import type { RunEvent } from "../../src/core/event.ts";
+import type { RunEvent, StepTaken } from "../../src/core/event.ts";
 import { evolve, initialState } from "../../src/core/evolve.ts";
 import type { RunState } from "../../src/core/run_state.ts";
 import { goldenEvents } from "../golden/golden_run.ts";
@@ -41,6 +41,18 @@ Deno.test("evolve() moves to StepTaken's step, cursor and loss", () => {
     bestTrainLoss: { step: 1, loss: 0.5 },
     trainEmaLoss: 0.5,
   });
+});
+
+Deno.test("evolve() counts the steps that were skipped, and moves on with them as with others", () => {
+  const skip = (step: number): RunEvent => {
+    const { data } = stepTaken(step, 0.5);
+    return { type: "StepSkipped", data: { ...data, gradNorm: Infinity, lossScale: 2 } };
+  };
+  const all = [stepTaken(1, 0.5), skip(2), skip(3), stepTaken(4, 0.5), skip(5)];
+  const counts = all.map((_, index) => after(all.slice(0, index + 1)).skippedSteps);
+  assert.deepEqual(counts, [undefined, 1, 2, 2, 3]);
+  const { skippedSteps: _, ...state } = after(all);
+  assert.deepEqual(state, after([1, 2, 3, 4, 5].map((step) => stepTaken(step, 0.5))));
 });
 
 Deno.test("evolve() averages the training losses that are finite, the first with all its weight", () => {
@@ -227,7 +239,7 @@ function after(events: readonly RunEvent[]): RunState {
   return [started, ...events].reduce(evolve, initialState);
 }
 
-function stepTaken(step: number, loss: number, cursor = { epoch: 0, index: step }): RunEvent {
+function stepTaken(step: number, loss: number, cursor = { epoch: 0, index: step }): StepTaken {
   const batch = "b".repeat(64);
   return {
     type: "StepTaken",

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { BACKENDS } from "foldlog";
+import * as tf from "foldlog/tf";
 import { kernelDigests } from "../../src/adapters/kernel_digests.ts";
+import { ADAM_UPDATE } from "../../src/train/kernels/adam_update.ts";
 import { KERNELS } from "../../src/train/kernels/registry.ts";
 import { SUM_ROWS } from "../../src/train/kernels/product.ts";
 import { hasKernel } from "../../src/train/self_test/kernel_case.ts";
@@ -47,6 +49,29 @@ for (const backend of BACKENDS) {
       assert.match(after!, /^[0-9a-f]{16}$/);
       assert.notEqual(after, before);
       assert.deepEqual(rest, others);
+    },
+  );
+
+  backendTest(
+    backend,
+    "a kernel has another digest where any one of its results has other bits",
+    async (device) => {
+      const { [ADAM_UPDATE.name]: before, ...others } = device.environment.kernels!;
+      const { kernelFunc } = tf.getKernel(ADAM_UPDATE.name, backend)!;
+      const found = new Set([before]);
+      for (const changed of [0, 1, 2]) { // of the update and the two moments
+        const { [ADAM_UPDATE.name]: after, ...rest } = await withPlanted(backend, {
+          [ADAM_UPDATE.name]: (given) => {
+            const results = kernelFunc(given) as tf.TensorInfo[];
+            tf.backend().disposeData(results[changed]!.dataId);
+            return results.with(changed, given.inputs["0"]!);
+          },
+        }, () => kernelDigests(device.read));
+        assert.match(after!, /^[0-9a-f]{16}$/);
+        found.add(after);
+        assert.deepEqual(rest, others);
+      }
+      assert.equal(found.size, 4);
     },
   );
 }

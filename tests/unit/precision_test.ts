@@ -10,12 +10,13 @@ import type { Device } from "../../src/ports/device.ts";
 import { causalAttention } from "../../src/train/kernels/attention.ts";
 import { convolution } from "../../src/train/kernels/convolution.ts";
 import { dense, product, type Sides } from "../../src/train/kernels/product.ts";
+import { stateless } from "../../src/train/optimizer.ts";
 import { release, scoped } from "../../src/train/ownership.ts";
 import type { Precision } from "../../src/core/config.ts";
 import { currentPrecision, withPrecision } from "../../src/train/precision.ts";
 import { sgd } from "../../src/train/sgd.ts";
 import { initialTrainState, tensorsOf } from "../../src/train/train_state.ts";
-import { trainStep } from "../../src/train/train_step.ts";
+import { type Training, trainStep } from "../../src/train/train_step.ts";
 import { leavesOf } from "../../src/train/tree.ts";
 import { backendTest } from "../support/backends.ts";
 
@@ -103,6 +104,25 @@ for (const backend of BACKENDS) {
     },
   );
 
+  for (const [size, stride] of [[3, 2], [1, 1]] as const) {
+    backendTest(
+      backend,
+      `convolution() of a kernel of ${size} has a bias gradient of what came in, not rounded`,
+      async (device) => {
+        const shapes = [[2, 5, 4, 3], [size, size, 3, 6], [6]];
+        const f: Case["f"] = (x, kernel, bias) =>
+          convolution(x as tf.Tensor4D, kernel as tf.Tensor4D, bias as tf.Tensor1D, { stride });
+        const inputs = drawn(shapes);
+        const [dy] = drawn([scoped(() => f(...tensors(shapes, inputs)).shape)], 9) as [Values];
+        const bias = async (f: Case["f"], dy: Values) =>
+          (await run(device, shapes, inputs, dy, f)).bytes[3]!;
+        const plain = await bias(f, dy);
+        assert.deepEqual(await bias(mixedOf(f), dy), plain);
+        assert.notDeepEqual(plain, await bias(f, dy.map(Math.f16round)));
+      },
+    );
+  }
+
   for (const { name, shapes, f } of ROUNDED) {
     const claim =
       `gradients of ${name} are of the precision of the forward pass, wherever computed`;
@@ -131,6 +151,24 @@ for (const backend of BACKENDS) {
         assert.notDeepEqual(mixed.bytes[at], plain.bytes[at]);
         assertNear(mixed.values[at]!, values, 1e-2);
       });
+    },
+  );
+
+  backendTest(
+    backend,
+    "a step with a loss scale has the mean loss and the mean gradients of all its grains",
+    async (device) => {
+      const samples = drawn([[2, 3], [2, 3], [2, 3]], 4);
+      const alone = await Promise.all(samples.map((values) => scaledStep(device, [values])));
+      for (const count of [2, 3]) {
+        const together = await scaledStep(device, samples.slice(0, count));
+        const means = together.map((_, at) => {
+          const total = alone.slice(0, count).reduce((sum, one) => Math.fround(sum + one[at]!), 0);
+          return Math.fround(total / count);
+        });
+        assert.deepEqual(together, means, `${count} grains`);
+        assert.notDeepEqual(together, alone[0]);
+      }
     },
   );
 }
@@ -212,6 +250,35 @@ async function run(
     })
   );
   return await readAll(device, made);
+}
+
+/** Loss and gradients of one step from a weight of 0, in mixed precision and with a loss scale. */
+async function scaledStep(device: Device, grains: readonly Values[]): Promise<Values> {
+  const training: Training<{ readonly weight: tf.Tensor2D }> = {
+    loss: ({ weight }, { x }) =>
+      tf.mean<tf.Scalar>(tf.squaredDifference(dense(x as tf.Tensor2D, weight, tf.zeros([1])), 1)),
+    optimizer: stateless((gradients) => gradients), // from 0, so that they are the next parameters
+    schedule: () => 1,
+    key: key(3),
+    precision: "mixed_float16",
+  };
+  const lossScale = { initial: 1024 };
+  const start = initialTrainState(
+    () => ({ weight: tf.zeros<tf.Rank.R2>([3, 1]) }),
+    training.optimizer,
+    {
+      lossScale,
+    },
+  );
+  const batches = grains.map((values) => ({
+    x: { dtype: "float32" as const, shape: [2, 3], data: Float32Array.from(values) },
+  }));
+  const { state, metrics } = trainStep(training, start, batches);
+  const [values, weight] = await Promise.all(
+    [metrics.values, leavesOf(state.params)[0]![1]].map((tensor) => device.read(tensor)),
+  );
+  for (const tree of [tensorsOf(start), tensorsOf(state), metrics.values]) release(tree);
+  return [values!.data[0]!, ...weight!.data];
 }
 
 async function gptStep(device: Device, precision: Precision) {

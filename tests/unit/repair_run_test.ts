@@ -5,6 +5,7 @@ import {
   attempt,
   collectGarbage,
   type Device,
+  isStep,
   keepLast,
   type LogContents,
   type LogError,
@@ -23,6 +24,7 @@ import {
 } from "foldlog";
 import * as tf from "foldlog/tf";
 import { backendTest } from "../support/backends.ts";
+import { hazardTask } from "../support/hazard_runs.ts";
 import { eventsOf, keptBy, lossy, tenSteps, trained } from "../support/ten_steps.ts";
 
 backendTest("cpu", "verifyRun() names each snapshot that is missing", async (device) => {
@@ -262,6 +264,33 @@ backendTest("cpu", "repairRun() recomputes only where the steps were computed", 
   store.lose(ids.get(6)!); // from the snapshot at which the run moved
   assert.equal((await orThrow(repairRun(store, "a", meansOf(elsewhere)))).ok, true);
 });
+
+backendTest(
+  "cpu",
+  "repairRun() recomputes skipped steps, too, only where they were computed",
+  async (device) => {
+    const lossScale = { initial: 2 ** 24, growthInterval: 100 };
+    const task = hazardTask({ precision: "mixed_float16", lossScale, save: { every: 2 } });
+    const elsewhere: Device = {
+      ...device,
+      environment: { ...device.environment, adapter: "another" },
+    };
+    const store = lossy(memoryStore());
+    await orThrow(trainRun({ store, device }, "a", task, { until: 2 }));
+    const options = { acceptEnvironment: true, until: 4 };
+    await orThrow(trainRun({ store, device: elsewhere }, "a", task, options));
+    const types = (await eventsOf(store)).filter(isStep).map(({ type }) => type);
+    assert.deepEqual(new Set(types), new Set(["StepSkipped"]));
+    store.lose((await keptBy(store)).get(4)!);
+    const meansOn = (device: Device) => () => Promise.resolve({ device, task });
+    const { backend } = device.environment;
+    assert.deepEqual(
+      await refused(repairRun(store, "a", meansOn(device))),
+      { type: "ComputedElsewhere", run: "a", from: 3, to: 4, backend },
+    );
+    assert.equal((await orThrow(repairRun(store, "a", meansOn(elsewhere)))).ok, true);
+  },
+);
 
 backendTest("cpu", "repairRun() of a damaged log only says so", async (device) => {
   const store = lossy(await trained(device));

@@ -9,6 +9,7 @@ import {
   type Notice,
   orThrow,
   type PartialConfig,
+  replayRun,
   type RunError,
   type RunEvent,
   type RunOutcome,
@@ -105,12 +106,19 @@ backendTest(
   "webgpu",
   "a run's events do not depend on how many steps are ahead",
   async (device) => {
-    assert.ok(device.stepsAhead! > 0);
     const store = memoryStore();
     await orThrow(train({ ...device, stepsAhead: 0 }, store, {}));
     assert.deepEqual(await eventsOf(store), await leftAlone(device, {}));
   },
 );
+
+for (const [backend, steps] of [["webgpu", 4], ["wasm", undefined], ["cpu", undefined]] as const) {
+  backendTest(
+    backend,
+    `a device has ${steps ?? "no"} steps ahead, as docs/determinism.md says`,
+    (device) => assert.equal(device.stepsAhead, steps),
+  );
+}
 
 backendTest("cpu", "so many steps are ahead of one that is read, and no more", async (device) => {
   const { promise, resolve } = Promise.withResolvers<void>();
@@ -118,8 +126,7 @@ backendTest("cpu", "so many steps are ahead of one that is read, and no more", a
   const store = memoryStore();
   const late = lateDevice(device, AHEAD, (step) => step === 1 ? promise : Promise.resolve());
   const training = orThrow(train(late, store, { config: alone }, watched.task));
-  await pause(50);
-  assert.equal(watched.batches(), 1 + AHEAD);
+  await expectBatches(watched.batches, 1 + AHEAD);
   assert.deepEqual(stepsOf(await eventsOf(store)), []);
   resolve();
   await training;
@@ -131,8 +138,7 @@ backendTest("cpu", "a device that says nothing of it has no step ahead", async (
   const watched = watchedTask();
   const { stepsAhead: _, ...late } = lateDevice(device, 0, () => promise);
   const training = orThrow(train(late, memoryStore(), { config: alone }, watched.task));
-  await pause(30);
-  assert.equal(watched.batches(), 1);
+  await expectBatches(watched.batches, 1);
   resolve();
   await training;
 });
@@ -263,6 +269,30 @@ backendTest("cpu", "a resume stops at the first difference, none taken ahead", a
   assert.equal(watched.batches(), 3);
 });
 
+backendTest(
+  "cpu",
+  "a replay computes what is recorded, and no step, evaluation or snapshot beyond it",
+  async (device) => {
+    const config = { save: { every: 4 }, evaluate: { every: 4, batches: 1 } };
+    const ends = [["StepTaken", 3, 0], ["StepTaken", 4, 0], ["EvaluationTaken", 4, 1]] as const;
+    const events = await leftAlone(device, config);
+    for (const [type, last, evaluations] of ends) {
+      const end = events.findIndex((event) => event.type === type && stepOf(event) === last);
+      const store = memoryStore();
+      const writer = await orThrow(store.log.open("a"));
+      await orThrow(writer.append(events.slice(0, end + 1), 0));
+      await orThrow(writer.close());
+      const watched = watchedTask();
+      const { replay, problems } = await orThrow(
+        replayRun({ store, device: lateDevice(device, AHEAD, oddDelays) }, "a", watched.task),
+      );
+      assert.deepEqual([replay?.steps, problems], [last, []]);
+      assert.deepEqual([watched.batches(), watched.evaluations()], [last, evaluations]);
+      assert.deepEqual(await orThrow(store.snapshots.list()), []);
+    }
+  },
+);
+
 function train(
   device: Device,
   store: Store,
@@ -280,16 +310,43 @@ async function leftAlone(device: Device, config: PartialConfig): Promise<readonl
   return await eventsOf(store);
 }
 
-/** The task, with how many batches it was asked for; `watch` is told of each. */
-function watchedTask(
-  watch: (batches: number) => unknown = () => {},
-): { readonly task: Task; readonly batches: () => number } {
-  let batches = 0;
+/** A task, and how many batches it was asked for so far. */
+interface WatchedTask {
+  readonly task: Task;
+  readonly batches: () => number;
+  /** Those of its held-out data. */
+  readonly evaluations: () => number;
+}
+
+/** The task, with how many batches it was asked for; `watch` is told of each that is trained on. */
+function watchedTask(watch: (batches: number) => unknown = () => {}): WatchedTask {
+  let [batches, evaluations] = [0, 0];
+  const { data, evaluation } = tenSteps as Task;
   const at: Task["data"]["at"] = (samples) => {
     watch(++batches);
-    return tenSteps.data.at(samples);
+    return data.at(samples);
   };
-  return { task: { ...tenSteps, data: { ...tenSteps.data, at } }, batches: () => batches };
+  const heldOut: Task["data"]["at"] = (samples) => {
+    evaluations++;
+    return evaluation!.data.at(samples);
+  };
+  return {
+    task: {
+      ...tenSteps,
+      data: { ...data, at },
+      evaluation: { ...evaluation!, data: { ...evaluation!.data, at: heldOut } },
+    },
+    batches: () => batches,
+    evaluations: () => evaluations,
+  };
+}
+
+/** Waits until a task was asked for so many batches, however busy the machine is, and then for no more. */
+async function expectBatches(batches: () => number, expected: number): Promise<void> {
+  const patience = performance.now() + 20_000; // where they never come
+  while (batches() < expected && performance.now() < patience) await pause(1);
+  await pause(20);
+  assert.equal(batches(), expected);
 }
 
 /** A store whose log takes no step from `full` on. */

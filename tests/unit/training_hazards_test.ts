@@ -238,7 +238,7 @@ backendTest(
   "cpu",
   "hazard 22: the loss scale goes on where it was, with its count, and skips what it skipped",
   async (device) => {
-    const lossScale = { initial: 2 ** 24, growthInterval: 2 };
+    const lossScale = { initial: 2 ** 12, growthInterval: 2 };
     const make = () => hazardTask({ precision: "mixed_float16", lossScale });
     const steps = (await eventsOf(await trained(device, make))).filter(isStep);
     let [scale, finite] = [lossScale.initial, 0];
@@ -251,8 +251,9 @@ backendTest(
         [scale, finite] = [Math.min(scale * 2, 2 ** 24), 0];
       }
     }
-    const types = new Set(steps.map(({ type }) => type));
-    assert.equal(types.size, 2, "every step was taken, or every step was skipped");
+    const scales = steps.map(({ data }) => data.lossScale!);
+    const changes = scales.slice(1).map((next, before) => next / scales[before]!);
+    assert.deepEqual([...new Set(changes)].sort(), [0.5, 1, 2], "not halved, kept and doubled");
     for (const stops of [[1], [2], [5], [9], EVERY_STEP]) await expectSame(device, make, stops);
   },
 );
@@ -282,6 +283,29 @@ backendTest(
       [{ type: "Skipped", step: 1, lossScale: 2 ** 24 }],
     );
     assert.equal(runSummary(state).skippedSteps, 1);
+  },
+);
+
+backendTest(
+  "cpu",
+  "a fingerprint that differs at a skipped step names the tensors that differ",
+  async (device) => {
+    const lossScale = { initial: 2 ** 24, growthInterval: 100 };
+    const task = hazardTask({ precision: "mixed_float16", lossScale, fingerprint: { every: 1 } });
+    const events = await eventsOf(await trained(device, () => task));
+    const skipped = events.findIndex(({ type }) => type === "StepSkipped");
+    const [before, after] = [events[skipped], events[skipped + 1]];
+    assert.ok(before?.type === "StepSkipped" && after && isStep(after));
+    assert.equal(before.data.step, 1);
+    const fingerprint = after.data.fingerprint!; // of another scale, and of nothing else
+    const store = memoryStore();
+    const writer = await orThrow(store.log.open(RUN));
+    const changed = { ...before, data: { ...before.data, fingerprint } };
+    await orThrow(writer.append([...events.slice(0, skipped), changed], 0));
+    await orThrow(writer.close());
+    const result = await leaksNothing(() => trainRun({ store, device }, RUN, task)());
+    assert.ok(E.isLeft(result) && result.left.type === "Diverged");
+    assert.deepEqual([result.left.step, result.left.leaves], [1, ["loss_scale/scale"]]);
   },
 );
 

@@ -49,7 +49,10 @@ const RULES: Readonly<Record<string, Rule>> = {
   "fingerprint.every": countOrZero,
   "precision": oneOf("float32", "mixed_float16"),
   "lossScale.initial": ["a power of two from 1 to 2^24", isLossScale],
-  "lossScale.growthInterval": positiveInteger,
+  "lossScale.growthInterval": [
+    "a whole number from 1 to 2^24", // it is counted in float32
+    (v) => isWhole(v) && v >= 1 && v <= 2 ** 24,
+  ],
 };
 
 /**

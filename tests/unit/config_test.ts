@@ -190,7 +190,12 @@ const RULES: readonly (readonly [
   ["evaluate.every", count, notCounts, [0, 1, 9]],
   ["evaluate.patience", count, notCounts, [0, 1, 9]],
   ["fingerprint.every", count, notCounts, [0, 1, 9]],
-  ["lossScale.growthInterval", positive, [0, ...notCounts], [1, 2000]],
+  [
+    "lossScale.growthInterval",
+    "a whole number from 1 to 2^24",
+    [0, 2 ** 24 + 1, ...notCounts],
+    [1, 2000, 2 ** 24],
+  ],
   [
     "lossScale.initial",
     "a power of two from 1 to 2^24",

@@ -88,13 +88,15 @@ function timedStore({ log, snapshots }: Store, spent: Spent): Store {
 
 /**
  * The metrics of a step are two numbers; every other tensor is read for a snapshot. Reads of one
- * snapshot overlap: the time counts in which at least one is under way.
+ * snapshot overlap: the time counts in which at least one is under way. No steps are dispatched ahead:
+ * what is waited for would else have their time in it.
  */
 function timedDevice(device: Device, spent: Spent): Device {
   let underWay = 0;
   let start = 0;
   return {
     ...device,
+    stepsAhead: 0,
     read: async (tensor, reuse) => {
       if (tensor.size === 2) return await device.read(tensor);
       if (underWay++ === 0) start = performance.now();

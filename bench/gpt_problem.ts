@@ -22,6 +22,17 @@ export interface GptProblem {
   readonly targets: HostTensor;
 }
 
+/** The mini GPT that steps are measured on, and the sequences of a step. */
+export const MINI_GPT: TransformerSizes = {
+  vocabulary: 256,
+  context: 64,
+  layers: 2,
+  heads: 4,
+  channels: 64,
+  dropout: 0,
+};
+export const MINI_BATCH = 8;
+
 /** Of every contender's Adam; beta1, beta2 and epsilon are 0.9, 0.999 and 1e-8, and nothing decays. */
 export const LEARNING_RATE = 1e-3;
 

@@ -1,18 +1,7 @@
-import type { TransformerSizes } from "../src/model/transformer.ts";
 import { foldlogGpt } from "./foldlog_gpt.ts";
-import { gptProblem } from "./gpt_problem.ts";
+import { gptProblem, MINI_BATCH, MINI_GPT } from "./gpt_problem.ts";
 import { median, type Row } from "./row.ts";
 
-/** The mini GPT of the step benchmark. */
-const SIZES: TransformerSizes = {
-  vocabulary: 256,
-  context: 64,
-  layers: 2,
-  heads: 4,
-  channels: 64,
-  dropout: 0,
-};
-const BATCH = 8;
 const GRAINS = [8, 4, 2, 1];
 
 /** Rounds in which each grain makes so many steps; the first, which warms up, does not count. */
@@ -21,7 +10,7 @@ const TURN = 3;
 
 /** What a small grain costs: a step of the mini GPT on wasm in passes of so many samples, in turns. */
 export async function grainBench(): Promise<readonly Row[]> {
-  const problem = await gptProblem(SIZES, BATCH);
+  const problem = await gptProblem(MINI_GPT, MINI_BATCH);
   const cases = [];
   for (const grain of GRAINS) {
     const trainee = await foldlogGpt(problem, "wasm", grain);
@@ -38,11 +27,11 @@ export async function grainBench(): Promise<readonly Row[]> {
   const [whole] = cases;
   return cases.map(({ grain, times }) => ({
     subject: "grain",
-    case: `grain ${grain} of a batch of ${BATCH}`,
+    case: `grain ${grain} of a batch of ${MINI_BATCH}`,
     backend: "wasm",
     value: median(times.slice(1)),
     unit: "ms a step",
-    peer: `grain ${BATCH}`,
+    peer: `grain ${MINI_BATCH}`,
     peerValue: median(whole!.times.slice(1)),
     ratio: median(times.slice(1).map((time, round) => time / whole!.times[round + 1]!)),
     better: "lower",

@@ -1,17 +1,10 @@
 import * as tf from "@tensorflow/tfjs";
 import type { TransformerSizes } from "../src/model/transformer.ts";
 import { foldlogGpt } from "./foldlog_gpt.ts";
-import { gptProblem } from "./gpt_problem.ts";
+import { gptProblem, MINI_GPT } from "./gpt_problem.ts";
 import type { Row } from "./row.ts";
 
-const SIZES: TransformerSizes = {
-  vocabulary: 256,
-  context: 32,
-  layers: 2,
-  heads: 4,
-  channels: 64,
-  dropout: 0,
-};
+const SIZES: TransformerSizes = { ...MINI_GPT, context: 32 };
 const BATCH = 4;
 
 /** Steps after which memory is looked at: before, what is made once is made. */

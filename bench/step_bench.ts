@@ -1,7 +1,6 @@
 import * as E from "fp-ts/Either.js";
-import type { TransformerSizes } from "../src/model/transformer.ts";
 import { backendsHere } from "./backends.ts";
-import { gptProblem, writeProblem } from "./gpt_problem.ts";
+import { gptProblem, MINI_BATCH, MINI_GPT, writeProblem } from "./gpt_problem.ts";
 import { median, type Row } from "./row.ts";
 import {
   type Contender,
@@ -10,16 +9,6 @@ import {
   type StepsMade,
   type TriedPeer,
 } from "./step_peer.ts";
-
-const SIZES: TransformerSizes = {
-  vocabulary: 256,
-  context: 64,
-  layers: 2,
-  heads: 4,
-  channels: 64,
-  dropout: 0,
-};
-const BATCH = 8;
 
 /** Steps after which all contenders must have the same loss, and how far apart it may be. */
 const TRIAL = 5;
@@ -44,7 +33,7 @@ const LONG = 50;
 export async function stepBench(): Promise<readonly Row[]> {
   const directory = await Deno.makeTempDir();
   const path = `${directory}/problem.safetensors`;
-  const problem = await gptProblem(SIZES, BATCH);
+  const problem = await gptProblem(MINI_GPT, MINI_BATCH);
   await writeProblem(path, problem);
   const weights = [...problem.weights.values()].reduce((sum, { data }) => sum + data.byteLength, 0);
   const backends = await backendsHere();

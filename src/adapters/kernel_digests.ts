@@ -1,6 +1,5 @@
-import { sha256 } from "../codec/digest.ts";
+import { resultsDigest } from "../codec/results_digest.ts";
 import type { Environment } from "../core/environment.ts";
-import { bytesOf } from "../core/host_tensor.ts";
 import type { Device } from "../ports/device.ts";
 import { release } from "../train/ownership.ts";
 import { computeCase, hasKernel, type KernelCase } from "../train/self_test/kernel_case.ts";
@@ -49,9 +48,6 @@ function resultsOf(cases: readonly KernelCase[]): Tensor[] | undefined {
 }
 
 async function digestOf(results: readonly Tensor[], read: Device["read"]): Promise<string> {
-  const parts = await Promise.all(results.map(async (result) => {
-    const values = await read(result);
-    return [`${values.dtype} [${values.shape}]`, bytesOf(values)];
-  }));
-  return sha256(...parts.flat()).slice(0, DIGITS);
+  const values = await Promise.all(results.map((result) => read(result)));
+  return resultsDigest(values).slice(0, DIGITS);
 }

@@ -1,6 +1,6 @@
 import { sha256 } from "../codec/digest.ts";
+import { resultsDigest } from "../codec/results_digest.ts";
 import type { Digest } from "../core/digest.ts";
-import { bytesOf } from "../core/host_tensor.ts";
 import { permutation } from "../core/permutation.ts";
 import { foldIn, key } from "../core/rng_key.ts";
 import type { KernelReport, SelfTestReport } from "../core/self_test_report.ts";
@@ -79,12 +79,9 @@ async function outcomeOf(
   try {
     results = computeCase(one);
     if (beside !== undefined) disturb(beside);
-    const parts = [];
-    for (const result of results) {
-      const read = await device.read(result);
-      parts.push(`${read.dtype} [${read.shape}]`, bytesOf(read));
-    }
-    return { digest: sha256(...parts) };
+    const read = [];
+    for (const result of results) read.push(await device.read(result));
+    return { digest: resultsDigest(read) };
   } catch (error) {
     return { reason: error instanceof Error ? error.message : String(error) };
   } finally {

@@ -20,6 +20,7 @@ export {
 export { assign, type Setting, type SettingError, settings } from "./config_path.ts";
 export { advance, type DataCursor, samplesAt, startOfData } from "./data_cursor.ts";
 export type { DataIdentity } from "./data_identity.ts";
+export { carriedOver, type DataOrder, dataOrder, type DataOrderOptions } from "./data_order.ts";
 export { decide, type DecideError } from "./decide.ts";
 export { type Digest, isDigest } from "./digest.ts";
 export { type Durability, everyStep, parseDurability } from "./durability.ts";
@@ -48,7 +49,8 @@ export { evolve, initialState } from "./evolve.ts";
 export { type HistoryFlaw, historyFlaw } from "./history_flaw.ts";
 export { bytesOf, type DType, type HostTensor, sizeOf } from "./host_tensor.ts";
 export type { Json } from "./json.ts";
-export { permutation, permute } from "./permutation.ts";
+export { bothLeftOut, type LeftOut, nothingLeftOut, type PlaceRange } from "./left_out.ts";
+export { inversePermutation, permutation, permute } from "./permutation.ts";
 export { lossCurve, type LossPoint, project, type Projection, runState } from "./projection.ts";
 export { EVENT_FORMAT, type RecordedEvent } from "./recorded_event.ts";
 export {

@@ -1,5 +1,6 @@
 import type { RunConfig } from "../core/config.ts";
-import { foldIn, key, type RngKey } from "../core/rng_key.ts";
+import { type DataOrder, dataOrder } from "../core/data_order.ts";
+import { foldIn, key } from "../core/rng_key.ts";
 import { type SavePolicy, savePolicy } from "../core/save_policy.ts";
 import { scheduleOf } from "../core/schedule_of.ts";
 import type { Task } from "../ports/task.ts";
@@ -12,8 +13,8 @@ export interface Plan {
   readonly task: Task;
   readonly config: RunConfig;
   readonly training: Training;
-  /** Root of the data order. */
-  readonly dataKey: RngKey;
+  /** Which samples come when. */
+  readonly order: DataOrder;
   readonly saveAt: SavePolicy;
 }
 
@@ -32,7 +33,11 @@ export function planOf(task: Task, config: RunConfig): Plan {
       precision: config.precision,
       lossScale: config.lossScale,
     },
-    dataKey: foldIn(root, "data"),
+    order: dataOrder({
+      samples: task.data.identity.samples,
+      key: foldIn(root, "data"),
+      shuffle: config.data.shuffle,
+    }),
     saveAt: savePolicy(config),
   };
 }

@@ -18,7 +18,7 @@ export {
   type Settings,
 } from "./config.ts";
 export { assign, type Setting, type SettingError, settings } from "./config_path.ts";
-export { advance, type DataCursor, samplesAt, startOfData } from "./data_cursor.ts";
+export { type DataCursor, startOfData } from "./data_cursor.ts";
 export type { DataIdentity } from "./data_identity.ts";
 export { carriedOver, type DataOrder, dataOrder, type DataOrderOptions } from "./data_order.ts";
 export { decide, type DecideError } from "./decide.ts";

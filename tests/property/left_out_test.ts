@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { type DataCursor, startOfData } from "../../src/core/data_cursor.ts";
+import { startOfData } from "../../src/core/data_cursor.ts";
 import { carriedOver, type DataOrder, dataOrder } from "../../src/core/data_order.ts";
 import { bothLeftOut, type LeftOut, nothingLeftOut } from "../../src/core/left_out.ts";
 import { permutation } from "../../src/core/permutation.ts";

@@ -97,3 +97,12 @@ export {
   type SnapshotManifest,
   type TensorGroup,
 } from "./snapshot.ts";
+export {
+  type DifferingElement,
+  type ElementDifference,
+  type ElementValue,
+  type FormDifference,
+  type TensorDifference,
+  tensorDifference,
+  type TensorForm,
+} from "./tensor_difference.ts";

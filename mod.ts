@@ -32,13 +32,8 @@ export { type Backend, type BackendChoice, BACKENDS } from "./src/adapters/backe
 export { openDevice } from "./src/adapters/tfjs_backend.ts";
 export { byteTokenSource, type TokenBatch } from "./src/adapters/token_source.ts";
 export { collectGarbage, type CollectOptions, type Pruning } from "./src/app/collect_garbage.ts";
-export {
-  type ComparedRun,
-  type DiffOptions,
-  diffRuns,
-  type RunAt,
-  type RunDifference,
-} from "./src/app/diff_runs.ts";
+export type { DiffOptions } from "./src/app/compare_states.ts";
+export { type ComparedRun, diffRuns, type RunAt, type RunDifference } from "./src/app/diff_runs.ts";
 export type { EnvironmentDifference } from "./src/app/environment_difference.ts";
 export type { Both, EventDifference } from "./src/app/event_difference.ts";
 export type { LeafDifference, StateDifference } from "./src/app/state_difference.ts";

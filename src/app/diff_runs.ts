@@ -1,15 +1,13 @@
-import * as E from "fp-ts/Either.js";
 import type { TaskEither } from "fp-ts/TaskEither.js";
 import { settings } from "../core/config_path.ts";
 import type { RunEvent } from "../core/event.ts";
 import { evolve, initialState } from "../core/evolve.ts";
 import { livePath, positionAfterStep } from "../core/live_path.ts";
 import type { RunId } from "../core/run_id.ts";
-import type { RunState, SnapshotRef } from "../core/run_state.ts";
-import type { Snapshot } from "../core/snapshot.ts";
+import type { RunState } from "../core/run_state.ts";
 import { attempt, type Await, fail } from "../ports/attempt.ts";
-import type { SnapshotError } from "../ports/snapshot_store.ts";
 import type { Store } from "../ports/store.ts";
+import { commonState, type DiffOptions, type KeptStates, namedState } from "./compare_states.ts";
 import { type EnvironmentDifference, environmentDifference } from "./environment_difference.ts";
 import type { RunError } from "./errors.ts";
 import {
@@ -19,21 +17,12 @@ import {
   eventDifference,
 } from "./event_difference.ts";
 import { readRun } from "./read_run.ts";
-import { sameState, type StateDifference, stateDifference } from "./state_difference.ts";
+import { sameState, type StateDifference } from "./state_difference.ts";
 
 /** A run, up to a step of it where one is named. */
 export interface RunAt {
   readonly run: RunId;
   readonly step?: number;
-}
-
-/** How a comparison gets what the store does not have. */
-export interface DiffOptions {
-  /**
-   * The state of a step that no snapshot is kept of, by recomputation. Asked only where a step is named;
-   * the comparison borrows what it gives.
-   */
-  readonly restore?: (run: RunId, step: number) => Promise<Snapshot>;
 }
 
 /** In what two runs differ: plain data, JSON as it is. */
@@ -104,12 +93,10 @@ export function diffRuns(
 }
 
 /** One of the two runs, up to the step that is compared. */
-interface Side extends ComparedRun {
+interface Side extends ComparedRun, KeptStates {
   readonly events: readonly RunEvent[];
   /** The fold up to there. */
   readonly state: RunState;
-  /** The snapshots that are kept of the steps up to there. */
-  readonly kept: readonly SnapshotRef[];
 }
 
 async function sideOf(
@@ -128,85 +115,6 @@ async function sideOf(
   const compared = path.filter(({ position }) => position < end).map(({ event }) => event);
   const kept = state.snapshots.filter((ref) => ref.step <= to);
   return { run, from, to, events: compared, state: compared.reduce(evolve, initialState), kept };
-}
-
-/** The state of the step that was named for each run. */
-async function namedState(
-  store: Store,
-  a: Side,
-  b: Side,
-  options: DiffOptions,
-): Promise<StateDifference> {
-  const [one, other] = [a, b].map(({ kept, to }) => kept.find(({ step }) => step === to));
-  const equal = one && other && await equalStates(store, one, other);
-  if (equal) return equal;
-  const states = [];
-  for (const [side, ref] of [[a, one], [b, other]] as const) {
-    const { run, to: step } = side;
-    const read = ref && await readable(store, ref);
-    const state = read ?? await options.restore?.(run, step);
-    if (state === undefined) {
-      const steps = commonSteps(a, b).map(({ step }) => step);
-      return fail({ type: "NoSuchSnapshot", run, step, steps } satisfies RunError);
-    }
-    states.push(state);
-  }
-  return stateDifference(states[0]!, states[1]!);
-}
-
-/** The state of a step that both runs keep, the one that tells most of where they part. */
-async function commonState(
-  store: Store,
-  a: Side,
-  b: Side,
-  parted = Infinity,
-): Promise<StateDifference | undefined> {
-  const common = commonSteps(a, b);
-  const after = common.filter(({ step }) => step >= parted);
-  const before = common.filter(({ step }) => step < parted).reverse();
-  for (const { one, other } of [...after, ...before]) {
-    const equal = await equalStates(store, one, other);
-    if (equal !== undefined) return equal;
-    const [first, second] = [await readable(store, one), await readable(store, other)];
-    if (first !== undefined && second !== undefined) return stateDifference(first, second);
-  }
-  return undefined;
-}
-
-/** The steps of which both runs keep a snapshot, in order. */
-function commonSteps(a: Side, b: Side) {
-  const ofB = new Map(b.kept.map((ref) => [ref.step, ref]));
-  return a.kept.flatMap((one) => {
-    const other = ofB.get(one.step);
-    return other === undefined ? [] : [{ step: one.step, one, other }];
-  });
-}
-
-/** Where the log says that two states are equal, bit for bit, their tensors need not be read. */
-async function equalStates(
-  { snapshots }: Store,
-  a: SnapshotRef,
-  b: SnapshotRef,
-): Promise<StateDifference | undefined> {
-  if (a.state !== b.state) return undefined;
-  const manifest = await snapshots.manifest(a.snapshot)();
-  if (E.isLeft(manifest) || manifest.right.state !== a.state) return undefined;
-  const leaves = Object.keys(manifest.right.leaves).length;
-  return { steps: { a: a.step, b: b.step }, leaves, differing: [], onlyA: [], onlyB: [] };
-}
-
-/** A snapshot, every byte checked, or undefined where it is lost or another than the log says. */
-async function readable(
-  { snapshots }: Store,
-  { snapshot, state }: SnapshotRef,
-): Promise<Snapshot | undefined> {
-  const read = await attempt<SnapshotError, Snapshot | undefined>(async (get) => {
-    const manifest = await get(snapshots.manifest(snapshot));
-    return manifest.state === state ? await get(snapshots.get(snapshot)) : undefined;
-  })();
-  if (E.isRight(read)) return read.right;
-  const { type } = read.left;
-  return type === "SnapshotMissing" || type === "SnapshotDamaged" ? undefined : fail(read.left);
 }
 
 function comparedOf({ run, from, to }: Side): ComparedRun {

@@ -95,6 +95,9 @@ backendTest(
     assert.notEqual(leaf.first.a.bits, leaf.first.b.bits);
     const before = { restore: (run: string) => stateAt(store, run, 2) };
     assert.ok((await diff(store, { run: "a" }, { run: "c", step: 3 }, before)).same);
+    const forged = { restore: (run: string) => stateAt(store, run, 4) };
+    const state = await diff(store, { run: "a" }, { run: "c", step: 3 }, forged);
+    assert.deepEqual([state.same, state.event], [false, undefined]);
   },
 );
 

@@ -3,7 +3,10 @@ import { type EventDifference, eventDifference } from "./event_difference.ts";
 
 /** Between which steps the states of two runs part, as far as their logs can tell. */
 export interface Parting {
-  /** The last step whose states are proven equal; absent where none is before `different`. */
+  /**
+   * The last step up to `different` whose states are proven equal; absent where none is. It is `different`
+   * itself where what was recorded of that step differs and its state does not.
+   */
   readonly equal?: number;
   /** The first step that is known to differ: its state, or how it was computed. */
   readonly different: number;
@@ -32,7 +35,7 @@ export function firstParting(
     steps.find((step) => agreeAt(step) === false) ?? Infinity,
   );
   if (different === Infinity) return undefined;
-  const equal = steps.findLast((step) => step < different && agreeAt(step) === true);
+  const equal = steps.findLast((step) => step <= different && agreeAt(step) === true);
   return { ...(equal !== undefined && { equal }), different, ...(event && { event }) };
 }
 

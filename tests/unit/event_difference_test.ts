@@ -25,6 +25,14 @@ Deno.test("a difference has the step, the type and the members with both values"
   });
 });
 
+Deno.test("a member that one event alone has differs", () => {
+  const { data } = stepTaken(1) as StepTaken;
+  const scaled: RunEvent = { type: "StepTaken", data: { ...data, lossScale: 2 } };
+  assert.deepEqual(eventDifference([started, stepTaken(1)], [started, scaled])?.members, [
+    { name: "lossScale", b: 2 },
+  ]);
+});
+
 Deno.test("0 and -0 differ", () => {
   const found = eventDifference([started, stepTaken(1, 0)], [started, stepTaken(1, -0)]);
   assert.deepEqual(found?.members.find(({ name }) => name === "loss"), {

@@ -58,6 +58,29 @@ Deno.test("a snapshot of a pause tells of the state as any other does", () => {
   assert.deepEqual(found, { equal: 0, different: 1 });
 });
 
+Deno.test("a state that is equal where its evaluation is not is proven equal", () => {
+  const evaluated = (loss: number): readonly RunEvent[] => [
+    ...[started, stepTaken(1), stepTaken(2)],
+    { type: "EvaluationTaken", data: { step: 2, loss, samples: 4 } },
+    snapshotTaken(2),
+  ];
+  const found = firstParting(evaluated(0.5), evaluated(0.25));
+  assert.deepEqual([found?.equal, found?.different], [2, 2]);
+});
+
+Deno.test("a snapshot that was made later tells of its own step", () => {
+  const { data } = snapshotTaken(1) as Extract<RunEvent, { type: "SnapshotTaken" }>;
+  const { reason: _, ...about } = data;
+  const materialized: RunEvent = {
+    type: "SnapshotMaterialized",
+    data: { ...about, position: 2, epoch: 0, index: 1 },
+  };
+  const steps = [started, stepTaken(1), stepTaken(2), snapshotTaken(2)];
+  const [a, b] = [3, 4].map((value) => [...steps, stepTaken(3, value), materialized]);
+  const found = firstParting(a!, b!);
+  assert.deepEqual([found?.equal, found?.different], [2, 3]);
+});
+
 /** How many steps are between two fingerprints, and between two snapshots; 0 for none. */
 interface Intervals {
   readonly fingerprint: number;

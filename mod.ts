@@ -35,7 +35,7 @@ export { collectGarbage, type CollectOptions, type Pruning } from "./src/app/col
 export type { DiffOptions } from "./src/app/compare_states.ts";
 export { type ComparedRun, diffRuns, type RunAt, type RunDifference } from "./src/app/diff_runs.ts";
 export type { EnvironmentDifference } from "./src/app/environment_difference.ts";
-export type { Both, EventDifference } from "./src/app/event_difference.ts";
+export type { EntryDifference, EventDifference } from "./src/app/event_difference.ts";
 export type { LeafDifference, StateDifference } from "./src/app/state_difference.ts";
 export { describeError } from "./src/app/describe_error.ts";
 export type { Divergence, RunError, SettingChange } from "./src/app/errors.ts";

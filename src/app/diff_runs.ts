@@ -11,8 +11,8 @@ import { commonState, type DiffOptions, type KeptStates, namedState } from "./co
 import { type EnvironmentDifference, environmentDifference } from "./environment_difference.ts";
 import type { RunError } from "./errors.ts";
 import {
-  type Both,
   differingEntries,
+  type EntryDifference,
   type EventDifference,
   eventDifference,
 } from "./event_difference.ts";
@@ -34,10 +34,10 @@ export interface RunDifference {
   /** The first event that differs, where one does. */
   readonly event?: EventDifference;
   /** Settings that differ, by path. */
-  readonly config: readonly Both[];
+  readonly config: readonly EntryDifference[];
   readonly environment: EnvironmentDifference;
   /** What differs of `task`, `data`, `heldOut`, `code` (digest of its manifest) and `leftOut`. */
-  readonly identity: readonly Both[];
+  readonly identity: readonly EntryDifference[];
   /** How the states differ; absent where there is no step of which both runs keep a snapshot. */
   readonly state?: StateDifference;
 }

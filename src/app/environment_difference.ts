@@ -1,12 +1,12 @@
 import type { Environment } from "../core/environment.ts";
-import { type Both, differingEntries } from "./event_difference.ts";
+import { differingEntries, type EntryDifference } from "./event_difference.ts";
 
 /** In what two environments differ. */
 export interface EnvironmentDifference {
   /** Members such as "backend", by name. */
-  readonly members: readonly Both[];
+  readonly members: readonly EntryDifference[];
   /** Kernels that compute other bits, by name; absent in an environment that does not have one. */
-  readonly kernels: readonly Both[];
+  readonly kernels: readonly EntryDifference[];
 }
 
 /** In what two environments differ, kernel by kernel: either may have some that the other does not. */

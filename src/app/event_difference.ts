@@ -10,11 +10,11 @@ export interface EventDifference {
   readonly a?: RunEvent["type"];
   readonly b?: RunEvent["type"];
   /** Members of the events' data that differ, by name. Empty where only one run has the event. */
-  readonly members: readonly Both[];
+  readonly members: readonly EntryDifference[];
 }
 
 /** Something that two runs have each in their own way; absent in the run that does not have it. */
-export interface Both {
+export interface EntryDifference {
   readonly name: string;
   readonly a?: Json;
   readonly b?: Json;
@@ -33,28 +33,28 @@ export function eventDifference(
   a: readonly RunEvent[],
   b: readonly RunEvent[],
 ): EventDifference | undefined {
-  const [factsOfA, factsOfB] = [factsByPlace(a), factsByPlace(b)];
+  const [factsOfA, factsOfB] = [factsInOrder(a), factsInOrder(b)];
   const last = Math.min(lastStep(a), lastStep(b));
-  const places = new Map([...factsOfA, ...factsOfB]);
-  const inOrder = [...places].map(([name, { place }]) => ({ name, place }))
-    .filter(({ place }) => place.step <= last)
-    .sort((x, y) =>
-      x.place.step - y.place.step || x.place.kind - y.place.kind || x.place.n - y.place.n
-    );
-  for (const { name, place: { step, kind } } of inOrder) {
-    const [one, other] = [factsOfA.get(name)?.event, factsOfB.get(name)?.event];
-    if (one !== undefined && other !== undefined) {
-      const members = differingMembers(one, other);
-      if (members.length > 0) return { step, a: one.type, b: other.type, members };
+  let [i, j] = [0, 0];
+  while (true) {
+    const [one, other] = [factsOfA[i], factsOfB[j]];
+    const order = compareFacts(one, other);
+    const { step, kind } = order <= 0 ? one ?? LAST : other ?? LAST;
+    if (step > last) return undefined;
+    if (order === 0) {
+      const [eventOfA, eventOfB] = [one!.event, other!.event];
+      const members = differingMembers(eventOfA, eventOfB);
+      if (members.length > 0) return { step, a: eventOfA.type, b: eventOfB.type, members };
     } else if (kind === KINDS.ConfigChanged) {
-      return { step, ...(one && { a: one.type }), ...(other && { b: other.type }), members: [] };
+      return { step, [order < 0 ? "a" : "b"]: "ConfigChanged", members: [] };
     }
+    if (order <= 0) i++;
+    if (order >= 0) j++;
   }
-  return undefined;
 }
 
 /** The members in which two events differ, with their values; the type counts as a member. */
-function differingMembers(a: RunEvent, b: RunEvent): readonly Both[] {
+function differingMembers(a: RunEvent, b: RunEvent): readonly EntryDifference[] {
   const [one, other] = [comparedOf(a), comparedOf(b)];
   return differingEntries(one, other).filter(({ name, a, b }) =>
     name !== "fingerprint" || (a !== undefined && b !== undefined)
@@ -76,9 +76,10 @@ function comparedOf(event: RunEvent): Readonly<Record<string, unknown>> {
 export function differingEntries(
   a: Readonly<Record<string, unknown>>,
   b: Readonly<Record<string, unknown>>,
-): readonly Both[] {
+): readonly EntryDifference[] {
   const names = [...new Set([...Object.keys(a), ...Object.keys(b)])].sort();
   return names.flatMap((name) => {
+    if (Object.is(a[name], b[name])) return [];
     const [one, other] = [a, b].map((record) =>
       record[name] === undefined ? undefined : encodeNumbers(record[name])
     );
@@ -105,26 +106,28 @@ const KINDS: Readonly<Record<string, number>> = {
   ConfigChanged: 5,
 };
 
-/** Where an event stands among those of its run: the `n`th of its kind at a step. */
-interface Place {
+/** A training fact and where it stands: its step, and its kind among the facts of that step. */
+interface Fact {
   readonly step: number;
   readonly kind: number;
-  readonly n: number;
+  readonly event: RunEvent;
 }
 
-function factsByPlace(
-  events: readonly RunEvent[],
-): ReadonlyMap<string, { readonly place: Place; readonly event: RunEvent }> {
-  const facts = new Map<string, { place: Place; event: RunEvent }>();
-  for (const event of events) {
+/** Where all events end. */
+const LAST = { step: Infinity, kind: Infinity };
+
+function factsInOrder(events: readonly RunEvent[]): readonly Fact[] {
+  return events.flatMap((event): readonly Fact[] => {
     const kind = KINDS[event.type];
-    if (kind === undefined || !isTrainingFact(event)) continue;
-    const step = stepOf(event);
-    let n = 0;
-    while (facts.has(`${step} ${kind} ${n}`)) n++;
-    facts.set(`${step} ${kind} ${n}`, { place: { step, kind, n }, event });
-  }
-  return facts;
+    return kind === undefined || !isTrainingFact(event)
+      ? []
+      : [{ step: stepOf(event), kind, event }];
+  }).sort(compareFacts);
+}
+
+function compareFacts(a: Omit<Fact, "event"> = LAST, b: Omit<Fact, "event"> = LAST): number {
+  if (a.step !== b.step) return a.step < b.step ? -1 : 1;
+  return a.kind === b.kind ? 0 : a.kind < b.kind ? -1 : 1;
 }
 
 function lastStep(events: readonly RunEvent[]): number {

@@ -1,6 +1,6 @@
 import { fileStore } from "../adapters/file_store.ts";
 import { diffRuns, type RunDifference } from "../app/diff_runs.ts";
-import type { Both } from "../app/event_difference.ts";
+import type { EntryDifference } from "../app/event_difference.ts";
 import {
   type JsonElementDifference,
   type LeafDifference,
@@ -25,9 +25,9 @@ export async function run(args: ArgumentsOf<"diff">): Promise<number> {
 function print(found: RunDifference): void {
   const { a, b, event, config, environment, identity, state } = found;
   const head = ["", titleOf(found, "a"), titleOf(found, "b")] as const;
-  const rowsOf = (entries: readonly Both[]) =>
+  const rowsOf = (entries: readonly EntryDifference[]) =>
     entries.map(({ name, a, b }) => [`  ${name}`, shown(a), shown(b)]);
-  const section = (title: string, entries: readonly Both[]) => {
+  const section = (title: string, entries: readonly EntryDifference[]) => {
     if (entries.length > 0) console.log(`\n${table([title, ...head.slice(1)], rowsOf(entries))}`);
   };
   console.log(

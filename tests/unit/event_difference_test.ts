@@ -42,6 +42,14 @@ Deno.test("0 and -0 differ", () => {
   });
 });
 
+Deno.test("of several differences the one of the first step is told", () => {
+  const other = [
+    started,
+    ...[1, 2, 3].map((step) => stepTaken(step, step * (step > 1 ? 9 : 1 / 3))),
+  ];
+  assert.equal(eventDifference([...run, stepTaken(3)], other)?.step, 2);
+});
+
 Deno.test("of one step the step itself comes first, whatever the order in the log", () => {
   const other = [started, stepTaken(1), evaluation(2, 0.6), stepTaken(2, 9)];
   assert.equal(eventDifference(run, other)?.a, "StepTaken");

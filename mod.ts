@@ -38,7 +38,7 @@ export type { EnvironmentDifference } from "./src/app/environment_difference.ts"
 export type { EntryDifference, EventDifference } from "./src/app/event_difference.ts";
 export type { LeafDifference, StateDifference } from "./src/app/state_difference.ts";
 export { describeError } from "./src/app/describe_error.ts";
-export type { Divergence, RunError, SettingChange } from "./src/app/errors.ts";
+export type { Divergence, RunError } from "./src/app/errors.ts";
 export { firstParting, type Parting } from "./src/app/first_parting.ts";
 export { orThrow } from "./src/app/or_throw.ts";
 export { type PrunedOrKept, type PruneReport, pruneRun } from "./src/app/prune_run.ts";

@@ -32,10 +32,16 @@ export { type Backend, type BackendChoice, BACKENDS } from "./src/adapters/backe
 export { openDevice } from "./src/adapters/tfjs_backend.ts";
 export { byteTokenSource, type TokenBatch } from "./src/adapters/token_source.ts";
 export { collectGarbage, type CollectOptions, type Pruning } from "./src/app/collect_garbage.ts";
+export type { DiffOptions } from "./src/app/compare_states.ts";
+export { type ComparedRun, diffRuns, type RunAt, type RunDifference } from "./src/app/diff_runs.ts";
+export type { EnvironmentDifference } from "./src/app/environment_difference.ts";
+export type { EntryDifference, EventDifference } from "./src/app/event_difference.ts";
+export type { LeafDifference, StateDifference } from "./src/app/state_difference.ts";
 export { describeError } from "./src/app/describe_error.ts";
 export type { Divergence, RunError } from "./src/app/errors.ts";
 export { type ForkOptions, type ForkReport, forkRun } from "./src/app/fork_run.ts";
 export { materialize, type MaterializeReport } from "./src/app/materialize.ts";
+export { firstParting, type Parting } from "./src/app/first_parting.ts";
 export { orThrow } from "./src/app/or_throw.ts";
 export { type PrunedOrKept, type PruneReport, pruneRun } from "./src/app/prune_run.ts";
 export {

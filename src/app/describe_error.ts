@@ -84,6 +84,15 @@ export function describeError(error: RunError): string {
     case "StepPassed":
       return `Run "${error.run}" is at step ${error.step} already, beyond --until ${error.until}. ` +
         "Ask for a later step.";
+    case "NoSuchStep":
+      return `Run "${error.run}" has no step ${error.step}: expected one from ${error.from} to ` +
+        `${error.to}.`;
+    case "NoSuchSnapshot":
+      return `Run "${error.run}" keeps no snapshot of step ${error.step} that can be read. ` +
+        `\`foldlog materialize ${error.run}@${error.step}\` makes one by recomputation. ` +
+        (error.steps.length === 0
+          ? "There is no step of which both runs keep one."
+          : `Both runs keep those of steps ${error.steps.join(", ")}.`);
     case "TaskFailed":
       return `The task failed after step ${error.step}: ${error.message}. ` +
         "Mend it and run the same command again: it goes on from there.";

@@ -95,6 +95,23 @@ export type RunError =
     readonly until: number;
     readonly step: number;
   }
+  | {
+    /** A step that the live branch of a run does not have. */
+    readonly type: "NoSuchStep";
+    readonly run: RunId;
+    readonly step: number;
+    /** The steps that it has. */
+    readonly from: number;
+    readonly to: number;
+  }
+  | {
+    /** A state is asked for of which no snapshot can be read. */
+    readonly type: "NoSuchSnapshot";
+    readonly run: RunId;
+    readonly step: number;
+    /** Steps that could be compared: those of which both runs keep a snapshot. */
+    readonly steps: readonly number[];
+  }
   | { readonly type: "TaskFailed"; readonly step: number; readonly message: string };
 
 /** The first event that a recomputation made and that is not the recorded one. */

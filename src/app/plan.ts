@@ -1,7 +1,8 @@
 import type { RunConfig } from "../core/config.ts";
+import { type DataOrder, dataOrder } from "../core/data_order.ts";
 import type { RunId } from "../core/run_id.ts";
 import type { RunState } from "../core/run_state.ts";
-import { foldIn, key, type RngKey } from "../core/rng_key.ts";
+import { foldIn, key } from "../core/rng_key.ts";
 import { type SavePolicy, savePolicy } from "../core/save_policy.ts";
 import { scheduleOf } from "../core/schedule_of.ts";
 import { fail } from "../ports/attempt.ts";
@@ -19,8 +20,8 @@ export interface Plan {
   readonly task: Task;
   readonly config: RunConfig;
   readonly training: Training;
-  /** Root of the data order. */
-  readonly dataKey: RngKey;
+  /** Which samples come when. */
+  readonly order: DataOrder;
   readonly saveAt: SavePolicy;
 }
 
@@ -39,7 +40,11 @@ export function planOf(task: Task, config: RunConfig): Plan {
       precision: config.precision,
       lossScale: config.lossScale,
     },
-    dataKey: foldIn(root, "data"),
+    order: dataOrder({
+      samples: task.data.identity.samples,
+      key: foldIn(root, "data"),
+      shuffle: config.data.shuffle,
+    }),
     saveAt: savePolicy(config),
   };
 }

@@ -3,7 +3,7 @@ import { sha256 } from "../codec/digest.ts";
 import { differingTensors } from "../codec/state_fingerprint.ts";
 import { grainOf } from "../core/config.ts";
 import { planEnds } from "../core/plan_ends.ts";
-import { advance, type DataCursor, samplesAt } from "../core/data_cursor.ts";
+import type { DataCursor } from "../core/data_cursor.ts";
 import { isStep, type SnapshotReason, stepEvent, type StepTaken } from "../core/event.ts";
 import type { RunId } from "../core/run_id.ts";
 import type { SnapshotId } from "../core/snapshot.ts";
@@ -84,7 +84,7 @@ export async function takeSteps(
       state = next.state;
       if (watch === undefined) states.replace(previous, state);
       const reading = readStep(loop, state, next.metrics);
-      cursor = advance(cursor, plan.config.batch.size, plan.task.data.identity.samples);
+      cursor = plan.order.advance(cursor, plan.config.batch.size);
       const batch = sha256(...batches.map(batchDigest));
       const place = { step: state.step, ...cursor, batch };
       try {
@@ -184,13 +184,12 @@ function saver(
 
 /** The grains of the step that begins at `cursor`. */
 async function nextBatches(
-  { task, config, dataKey }: Plan,
+  { task, config, order }: Plan,
   cursor: DataCursor,
 ): Promise<readonly HostBatch[]> {
   const { size } = config.batch;
   const grain = grainOf(config);
-  const { samples } = task.data.identity;
-  const numbers = samplesAt(cursor, size, samples, dataKey, config.data.shuffle);
+  const numbers = order.samplesAt(cursor, size);
   const batches: HostBatch[] = [];
   for (let from = 0; from < size; from += grain) {
     batches.push(await task.data.at(numbers.slice(from, from + grain)));

@@ -167,6 +167,24 @@ const verify = command(
   { brief: message`check a run's log and snapshots; exits 1 if something is wrong` },
 );
 
+const diff = command(
+  "diff",
+  object({
+    verb: constant("diff"),
+    a: argument(string({ metavar: "A" }), {
+      description: message`a run, up to a step of it where one is named: RUN or RUN@STEP`,
+    }),
+    b: argument(string({ metavar: "B" }), { description: message`the run to compare it with` }),
+    ...store,
+    ...json,
+  }),
+  {
+    brief: message`in what two runs differ; exits 1 if in anything`,
+    description:
+      message`In what two runs differ: the first event, settings, environment, data and code, and the state leaf by leaf, at the named step or at one of which both keep a snapshot. Exits 0 if nothing differs, 1 if something does.`,
+  },
+);
+
 const dryRun = {
   dryRun: option("--dry-run", { description: message`change nothing, and say what would be done` }),
 };
@@ -212,7 +230,7 @@ const doctor = command(
   },
 );
 
-const verbs = { train, resume, runs, show, log, checkpoints, verify, prune, gc, doctor };
+const verbs = { train, resume, runs, show, log, checkpoints, verify, diff, prune, gc, doctor };
 
 const grammar = or(
   train,
@@ -222,6 +240,7 @@ const grammar = or(
   log,
   checkpoints,
   verify,
+  diff,
   prune,
   gc,
   doctor,

@@ -28,6 +28,7 @@ export { arraySource } from "./src/adapters/array_source.ts";
 export { fileStore } from "./src/adapters/file_store.ts";
 export { memoryStore } from "./src/adapters/memory_store.ts";
 export { systemClock } from "./src/adapters/system_clock.ts";
+export { systemStopwatch } from "./src/adapters/system_stopwatch.ts";
 export { type Backend, type BackendChoice, BACKENDS } from "./src/adapters/backend_choice.ts";
 export { openDevice } from "./src/adapters/tfjs_backend.ts";
 export { byteTokenSource, type TokenBatch } from "./src/adapters/token_source.ts";

@@ -72,6 +72,10 @@ export function describeError(error: RunError): string {
     case "StepPassed":
       return `Run "${error.run}" is at step ${error.step} already, beyond --until ${error.until}. ` +
         "Ask for a later step.";
+    case "StopwatchMissing":
+      return `save.maxReplaySeconds is ${error.maxReplaySeconds}, which spaces snapshots by measured ` +
+        "time: expected the environment of the training to have a `stopwatch`, found none. Give it " +
+        "one (`systemStopwatch`), or set save.maxReplaySeconds to 0 for snapshots every save.every steps.";
     case "TaskFailed":
       return `The task failed after step ${error.step}: ${error.message}. ` +
         "Mend it and run the same command again: it goes on from there.";

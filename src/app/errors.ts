@@ -70,6 +70,11 @@ export type RunError =
     readonly until: number;
     readonly step: number;
   }
+  | {
+    /** Snapshots are to be spaced by measured time, and the environment measures none. */
+    readonly type: "StopwatchMissing";
+    readonly maxReplaySeconds: number;
+  }
   | { readonly type: "TaskFailed"; readonly step: number; readonly message: string };
 
 /** A setting that a run was started with and the one that is asked for now. */

@@ -14,6 +14,7 @@ import { leavesOf } from "../train/tree.ts";
 import type { LogAppender } from "./log_appender.ts";
 import { initialStateOf, type Plan, planOf } from "./plan.ts";
 import type { RestoredState } from "./restore_state.ts";
+import { paceOf } from "./save_pace.ts";
 import { digestOfState, snapshotOf } from "./state_snapshot.ts";
 
 /** Records the start of a run and gives its initial state. */
@@ -26,6 +27,7 @@ export async function startRun(
 ): Promise<{ readonly plan: Plan; readonly restored: RestoredState }> {
   const config = checkConfig(mergeConfig(defaultConfig, asked));
   if (E.isLeft(config)) return fail(config.left);
+  paceOf(env, config.right); // says no before anything is recorded
   const plan = planOf(task, config.right);
   const state = initialStateOf(plan);
   try {

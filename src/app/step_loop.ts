@@ -21,6 +21,7 @@ import { type Journal, openJournal } from "./journal.ts";
 import type { Plan } from "./plan.ts";
 import { divergence, type Recorder } from "./recorder.ts";
 import type { Retention } from "./retain_snapshots.ts";
+import { dueByTime, type SavePace } from "./save_pace.ts";
 import { compareSnapshot, readSnapshot, storeSnapshot } from "./save_snapshot.ts";
 import { holdStates, type StateHolder } from "./state_holder.ts";
 import type { ReadBefore } from "./state_snapshot.ts";
@@ -36,6 +37,8 @@ export interface Loop {
   readonly heals: (snapshot: SnapshotId) => boolean;
   /** What is kept of the snapshots; all of them without it. */
   readonly retention?: Retention;
+  /** Times the snapshots that are spaced by measured time. */
+  readonly pace?: SavePace;
   readonly get: Await<RunError>;
 }
 
@@ -83,7 +86,8 @@ export async function takeSteps(
       if (recorder.ended()) break;
       await evaluateIfDue(loop, journal, state);
       if (recorder.ended()) break;
-      await save(state, planEnds(recorder.state()) ? "final" : plan.saveAt(state.step));
+      const due = plan.saveAt(state.step) ?? dueByTime(loop, state.step);
+      await save(state, planEnds(recorder.state()) ? "final" : due);
     }
     await journal.drain();
     return state;
@@ -143,9 +147,10 @@ function saver(
   let spare: ReadBefore | undefined;
 
   async function storeAside(state: TrainState, reason: SnapshotReason): Promise<void> {
+    const saved = loop.pace?.saving();
     await journal.drain();
     const letGo = states.hold(state);
-    const reading = readSnapshot(loop, state, spare).finally(letGo);
+    const reading = readSnapshot(loop, state, spare).finally(letGo).finally(saved);
     spare = undefined;
     journal.addAside(async () => {
       const groups = await storeSnapshot(loop, await reading, reason);
@@ -159,6 +164,7 @@ function saver(
       if (due !== undefined) await storeAside(state, due);
     } else if (next.type === "SnapshotTaken" && next.data.step === state.step) {
       await compareSnapshot(loop, state, next.data.reason);
+      loop.pace?.passed();
     } else if (due !== undefined && recorder.state().failedSnapshot !== state.step) {
       await compareSnapshot(loop, state, due);
     }

@@ -6,9 +6,10 @@ import { nearest } from "../core/nearest.ts";
 import type { RetentionPolicy } from "../core/retention_policy.ts";
 import type { RunId } from "../core/run_id.ts";
 import type { RunState } from "../core/run_state.ts";
+import { savesByTime } from "../core/save_policy.ts";
 import type { SnapshotId } from "../core/snapshot.ts";
 import { attempt, type Await, fail } from "../ports/attempt.ts";
-import type { LogWriter } from "../ports/event_log.ts";
+import type { LogContents, LogWriter } from "../ports/event_log.ts";
 import type { RunEnv } from "../ports/run_env.ts";
 import type { Task } from "../ports/task.ts";
 import { foldOf } from "../ports/fold_log.ts";
@@ -19,15 +20,17 @@ import type { Tree } from "../train/tree.ts";
 import { checkContinuation } from "./check_continuation.ts";
 import type { RunError } from "./errors.ts";
 import { continueRun, finishRun } from "./finish_run.ts";
-import { planOf } from "./plan.ts";
+import { type Plan, planOf } from "./plan.ts";
 import { appenderOf } from "./log_appender.ts";
 import { recorderFrom, type RecorderStart } from "./recorder.ts";
 import { type RestoredState, restoreState } from "./restore_state.ts";
 import type { RunOutcome } from "./run_outcome.ts";
+import { paceOf } from "./save_pace.ts";
 import { startRun } from "./start_run.ts";
 import { checkedPolicy } from "./retain_snapshots.ts";
 import type { Loop } from "./step_loop.ts";
 import { askedSettings, type TrainOptions } from "./train_options.ts";
+import { unnamed } from "./unnamed_views.ts";
 
 /**
  * Trains a task as the run `run`: starts it, or continues it where it stopped.
@@ -90,7 +93,17 @@ async function trainWith(
     const policy = await checkedPolicy(env, options.retention);
     const { plan, restored } = await startRun(env, run, task, askedSettings(task, options), log);
     const recorder = recorderFrom({ ...startOf(restored), log });
-    const loop = { env, run, plan, recorder, heals: () => true, ...retentionOf(policy), get };
+    const pace = paceOf(env, plan.config);
+    const loop = {
+      env,
+      run,
+      plan,
+      recorder,
+      heals: () => true,
+      ...retentionOf(policy),
+      ...pace,
+      get,
+    };
     return await finishRun(loop, restored, options);
   }
   const passing = checkContinuation(run, head, task, askedSettings(task, options));
@@ -106,6 +119,8 @@ async function trainWith(
   const refused = decide(onHead, head);
   if (E.isLeft(refused)) fail(refused.left);
   const plan = planOf(task, head.config!);
+  const left = await leftInView(env, run, plan, contents, head.step, get);
+  const pace = paceOf(env, plan.config, left);
   const policy = await checkedPolicy(env, options.retention);
   const whole = () => get(env.store.log.read(run));
   const restored = await restoreState(env, plan, { recent: contents, whole }, head.step);
@@ -114,8 +129,34 @@ async function trainWith(
   const heals = (snapshot: SnapshotId) => kept.has(snapshot);
   const recorder = recorderFrom({ ...startOf(restored), log, onHead });
   const resumedFrom = restored.snapshot;
-  const loop = { env, run, plan, recorder, heals, ...retentionOf(policy, resumedFrom), get };
+  const loop = {
+    env,
+    run,
+    plan,
+    recorder,
+    heals,
+    ...retentionOf(policy, resumedFrom),
+    ...pace,
+    get,
+  };
   return await continueRun(loop, restored, head, options);
+}
+
+/**
+ * The last step in the log where the view has a snapshot of it that the log does not name: a process that
+ * was killed stored it. Asked only where the step alone does not say that it is due again.
+ */
+async function leftInView(
+  { store }: RunEnv,
+  run: RunId,
+  { config }: Plan,
+  contents: LogContents,
+  last: number,
+  get: Await<RunError>,
+): Promise<number | undefined> {
+  if (!savesByTime(config)) return undefined;
+  const shown = await get(store.snapshots.shown(run));
+  return unnamed(shown, contents).find(({ step }) => step === last)?.step;
 }
 
 function retentionOf(

@@ -14,7 +14,7 @@ const snapshotRef: t.Decoder<unknown, SnapshotRef> = partly(
     step: count,
     snapshot: digest,
     state: digest,
-    reason: literals("scheduled", "final", "paused"),
+    reason: literals("scheduled", "auto", "final", "paused"),
     cursor: dataCursor,
   },
   { loss: float, evaluation: float },

@@ -107,8 +107,11 @@ export interface EpochCompleted {
   readonly data: { readonly step: number; readonly epoch: number };
 }
 
-/** Why a snapshot was taken: because its step is due, at the end, or because the run pauses. */
-export type SnapshotReason = "scheduled" | "final" | "paused";
+/**
+ * Why a snapshot was taken: because its step is due, because the time since the last made it due, at the
+ * end, or because the run pauses.
+ */
+export type SnapshotReason = "scheduled" | "auto" | "final" | "paused";
 
 /** A snapshot of the state at `step` is durable in the snapshot store. */
 export interface SnapshotTaken {
@@ -176,7 +179,8 @@ export interface RunFailed {
  *
  * The training facts of an interrupted run and of an uninterrupted one are equal, byte for byte.
  * What is left out marks the interruptions (RunPaused, RunResumed, RunFailed, the snapshot that a
- * pause takes) and what became of the disk (SnapshotFailed, SnapshotPruned).
+ * pause takes), depends on the time that steps take (a snapshot whose reason is "auto"), or tells what
+ * became of the disk (SnapshotFailed, SnapshotPruned).
  */
 export function isTrainingFact(event: RunEvent): boolean {
   switch (event.type) {
@@ -187,7 +191,7 @@ export function isTrainingFact(event: RunEvent): boolean {
     case "SnapshotPruned":
       return false;
     case "SnapshotTaken":
-      return event.data.reason !== "paused";
+      return event.data.reason === "scheduled" || event.data.reason === "final";
     default:
       return true;
   }

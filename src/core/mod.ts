@@ -69,7 +69,13 @@ export { bits, foldIn, key, normal, type RngKey, split, uniform } from "./rng_ke
 export { type BadRunId, parseRunId, type RunId } from "./run_id.ts";
 export type { LossAt, RunState, RunStatus, SnapshotRef } from "./run_state.ts";
 export { type RunSummary, runSummary } from "./run_summary.ts";
-export { type SavePolicy, savePolicy } from "./save_policy.ts";
+export {
+  isSaveDue,
+  type SavePolicy,
+  savePolicy,
+  savesByTime,
+  type SaveTimes,
+} from "./save_policy.ts";
 export {
   constant,
   cosineDecay,

@@ -14,8 +14,8 @@ export interface SavePace {
   /** Whether a snapshot of the state that was just reached is due. */
   readonly isDue: (config: Pick<RunConfig, "save">, step: number) => boolean;
   /**
-   * Says that the loop begins to save its state; what is given back is to be called when the state is
-   * read back, which is what it costs. What the store does then is done beside the loop.
+   * Says that the loop begins to save its state; what is given back is to be called when it can go on: so
+   * long it was held up. What the device and the store still do then is done beside it.
    */
   readonly saving: () => () => void;
   /** Says that the log has a snapshot of the state that was just reached. */
@@ -37,7 +37,6 @@ export function savePace(stopwatch: Stopwatch, left?: number): SavePace {
     },
     saving() {
       const begun = stopwatch.elapsed();
-      passed();
       return () => {
         cost = stopwatch.elapsed() - begun;
         passed();

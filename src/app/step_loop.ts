@@ -150,7 +150,8 @@ function saver(
     const saved = loop.pace?.saving();
     await journal.drain();
     const letGo = states.hold(state);
-    const reading = readSnapshot(loop, state, spare).finally(letGo).finally(saved);
+    const reading = readSnapshot(loop, state, spare).finally(letGo);
+    saved?.();
     spare = undefined;
     journal.addAside(async () => {
       const groups = await storeSnapshot(loop, await reading, reason);

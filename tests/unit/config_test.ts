@@ -42,7 +42,7 @@ const PATHS = [
   ],
   ...["optimizer.weightDecay", "precision", "save.every", "save.maxOverhead"],
   ...["save.maxReplaySeconds", "schedule.every", "schedule.factor"],
-  ...["schedule.name", "schedule.warmupSteps", "seed", "steps.max"],
+  ...["schedule.name", "schedule.steps", "schedule.warmupSteps", "seed", "steps.max"],
 ];
 
 Deno.test("settings() names every leaf by its dotted path, in sorted order", () => {
@@ -224,7 +224,7 @@ const RULES: readonly (readonly [
   ],
   ["save.every", count, notCounts, [0, 1, 50]],
   ["save.maxOverhead", "a number above 0 and up to 1", [0, ...notShares], [1e-6, 0.02, 1]],
-  ["save.maxReplaySeconds", notNegative, [-1, NaN, Infinity, "1"], [0, 0.001, 600]],
+  ["save.maxReplaySeconds", notNegative, [-1, NaN, "1"], [0, 0.001, 600]],
   ["schedule.every", positive, [0, ...notCounts], [1, 100]],
   ["schedule.factor", "a number from 0 to 1", notShares, [0, 0.5, 1]],
   [
@@ -233,6 +233,7 @@ const RULES: readonly (readonly [
     ["linear", "Cosine", "", 1],
     ["constant", "cosine", "step", "warmupStableDecay"],
   ],
+  ["schedule.steps", count, notCounts, [0, 1, 2000]],
   ["schedule.warmupSteps", count, notCounts, [0, 1, 2000]],
   ["seed", count, notCounts, [0, 1, 2 ** 53 - 1]],
   ["steps.max", positive, [0, ...notCounts], [1, 1e9]],

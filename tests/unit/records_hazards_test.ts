@@ -226,6 +226,7 @@ Deno.test("hazard 43: the rate, the share and the time left count from the resum
       snapshot: 900,
       recomputed: 100,
       compared: 100,
+      fingerprints: 10,
       history: 1000,
       best: undefined,
     });

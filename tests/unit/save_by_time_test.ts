@@ -171,6 +171,17 @@ backendTest(
   },
 );
 
+backendTest("cpu", "a run can go on saving by time, from a resume on", async (device) => {
+  const store = memoryStore();
+  await session(device, store, {}, { until: 6 });
+  await session(device, store, {}, { config: { save: EVERY_FIVE } });
+  const saved = [[4, "scheduled"], [6, "paused"], [11, "auto"], [12, "final"]];
+  assert.deepEqual(await savedIn(store), saved);
+  assert.deepEqual((await dataOf(store, "ConfigChanged")).map(({ changes }) => changes), [
+    { "save.maxReplaySeconds": 5 },
+  ]);
+});
+
 backendTest(
   "cpu",
   "saving by time without a stopwatch is refused, and says what is missing",

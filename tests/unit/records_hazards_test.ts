@@ -69,6 +69,27 @@ backendTest(
 
 backendTest(
   "cpu",
+  "hazard 40: a run that goes back tells and records each step once on each of its branches",
+  async (device) => {
+    const points = project(lossCurve, await eventsOf(await trained(device, () => hazardTask())));
+    const store = memoryStore();
+    const notices: Notice[] = [];
+    await session(device, store, { until: 9 }, notices);
+    await session(device, store, { at: 5, until: 7 }, notices); // recomputes from the snapshot of 4
+    await session(device, store, {}, notices);
+    assert.deepEqual(toldIn(notices), [...EVERY_STEP.slice(0, 9), ...EVERY_STEP.slice(5)]);
+    const events = await eventsOf(store);
+    assert.deepEqual(project(lossCurve, events), points);
+    const placed = events.map((event, position) => ({ position, event }));
+    const branches = abandonedBranches(placed).map(({ path }) =>
+      project(lossCurve, path.map(({ event }) => event))
+    );
+    assert.deepEqual(branches, [points.slice(0, 9)]);
+  },
+);
+
+backendTest(
+  "cpu",
   "hazard 40: each branch of a run that went back has its points once, and the curve is the live one's",
   async (device) => {
     const events = await eventsOf(await trained(device, () => hazardTask()));
@@ -258,10 +279,13 @@ async function toldOf(
   const notices: Notice[] = [];
   for (const step of stops) await stopped(device, store, step, stop, notices);
   await session(device, store, {}, notices);
-  const told = notices.flatMap((notice) =>
+  return { store, told: toldIn(notices) };
+}
+
+function toldIn(notices: readonly Notice[]): readonly number[] {
+  return notices.flatMap((notice) =>
     notice.type === "Step" && notice.recorded ? [notice.step] : []
   );
-  return { store, told };
 }
 
 /** A session that ends after a step; what it tells is added to `notices`. */

@@ -28,6 +28,7 @@ export { arraySource } from "./src/adapters/array_source.ts";
 export { fileStore } from "./src/adapters/file_store.ts";
 export { memoryStore } from "./src/adapters/memory_store.ts";
 export { systemClock } from "./src/adapters/system_clock.ts";
+export { systemStopwatch } from "./src/adapters/system_stopwatch.ts";
 export { type Backend, type BackendChoice, BACKENDS } from "./src/adapters/backend_choice.ts";
 export { openDevice } from "./src/adapters/tfjs_backend.ts";
 export { byteTokenSource, type TokenBatch } from "./src/adapters/token_source.ts";
@@ -37,6 +38,7 @@ export { type ComparedRun, diffRuns, type RunAt, type RunDifference } from "./sr
 export type { EnvironmentDifference } from "./src/app/environment_difference.ts";
 export type { EntryDifference, EventDifference } from "./src/app/event_difference.ts";
 export type { LeafDifference, StateDifference } from "./src/app/state_difference.ts";
+export { type DiskUse, diskUse } from "./src/app/disk_use.ts";
 export { describeError } from "./src/app/describe_error.ts";
 export type { Divergence, RunError } from "./src/app/errors.ts";
 export { type ForkOptions, type ForkReport, forkRun } from "./src/app/fork_run.ts";

@@ -13,6 +13,7 @@ export function memorySnapshotStore(): SnapshotStore {
   const lock = sharedLock();
   const find = (id: SnapshotId) =>
     stored.get(id) ?? fail({ type: "SnapshotMissing", id, place: PLACE });
+  const there = (id: SnapshotId) => stored.get(id) ?? [];
   return {
     put: (_run, snapshot) =>
       attempt(async () => {
@@ -32,6 +33,7 @@ export function memorySnapshotStore(): SnapshotStore {
       }),
     manifest: (id) => attempt(() => Promise.resolve(find(id).manifest)),
     list: () => attempt(() => Promise.resolve([...stored.keys()].sort())),
+    bytes: (ids) => attempt(() => Promise.resolve(sumOf(sizesOf(ids.flatMap(there))))),
     checkView: () => attempt(() => Promise.resolve([])),
     shown: () => attempt(() => Promise.resolve([])),
     hide: () => attempt(() => Promise.resolve()), // there is no view
@@ -57,7 +59,11 @@ function collectedOf(
 ): Collected {
   const sizes = sizesOf(dead);
   for (const digest of sizesOf(live).keys()) sizes.delete(digest);
-  return { objects: sizes.size, bytes: [...sizes.values()].reduce((sum, size) => sum + size, 0) };
+  return { objects: sizes.size, bytes: sumOf(sizes) };
+}
+
+function sumOf(sizes: ReadonlyMap<string, number>): number {
+  return [...sizes.values()].reduce((sum, size) => sum + size, 0);
 }
 
 /** The bytes of each object of these snapshots, by digest. */

@@ -93,6 +93,10 @@ export function describeError(error: RunError): string {
         (error.steps.length === 0
           ? "There is no step of which both runs keep one."
           : `Both runs keep those of steps ${error.steps.join(", ")}.`);
+    case "StopwatchMissing":
+      return `save.maxReplaySeconds is ${error.maxReplaySeconds}, which spaces snapshots by measured ` +
+        "time: expected the environment of the training to have a `stopwatch`, found none. Give it " +
+        "one (`systemStopwatch`), or set save.maxReplaySeconds to 0 for snapshots every save.every steps.";
     case "TaskFailed":
       return `The task failed after step ${error.step}: ${error.message}. ` +
         "Mend it and run the same command again: it goes on from there.";

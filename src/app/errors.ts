@@ -112,6 +112,11 @@ export type RunError =
     /** Steps that could be compared: those of which both runs keep a snapshot. */
     readonly steps: readonly number[];
   }
+  | {
+    /** Snapshots are to be spaced by measured time, and the environment measures none. */
+    readonly type: "StopwatchMissing";
+    readonly maxReplaySeconds: number;
+  }
   | { readonly type: "TaskFailed"; readonly step: number; readonly message: string };
 
 /** The first event that a recomputation made and that is not the recorded one. */

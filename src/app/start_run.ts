@@ -15,6 +15,7 @@ import { leavesOf } from "../train/tree.ts";
 import type { LogAppender } from "./log_appender.ts";
 import { initialStateOf, type Plan, planOf, taskOf } from "./plan.ts";
 import type { RestoredState } from "./restore_state.ts";
+import { paceOf } from "./save_pace.ts";
 import { digestOfState, snapshotOf } from "./state_snapshot.ts";
 import { askedSettings, type TrainOptions } from "./train_options.ts";
 
@@ -31,6 +32,7 @@ export async function startRun(
     : askedSettings(source, options);
   const config = checkConfig(mergeConfig(defaultConfig, asked));
   if (E.isLeft(config)) return fail(config.left);
+  paceOf(env, config.right); // says no before anything is recorded
   const task = await taskOf(source, config.right);
   const plan = planOf(task, config.right);
   const state = initialStateOf(plan);

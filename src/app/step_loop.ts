@@ -21,6 +21,7 @@ import { type Journal, openJournal } from "./journal.ts";
 import type { Plan } from "./plan.ts";
 import { divergence, type Recorder } from "./recorder.ts";
 import type { Retention } from "./retain_snapshots.ts";
+import { dueByTime, type SavePace } from "./save_pace.ts";
 import { compareSnapshot, readSnapshot, storeSnapshot } from "./save_snapshot.ts";
 import { holdStates, type StateHolder } from "./state_holder.ts";
 import type { ReadBefore } from "./state_snapshot.ts";
@@ -38,6 +39,8 @@ export interface Loop {
   readonly retention?: Retention;
   /** Shown every step once it is compared; the loop waits. Not for a loop that takes steps ahead. */
   readonly watch?: (step: WatchedStep) => Promise<void>;
+  /** Times the snapshots that are spaced by measured time. */
+  readonly pace?: SavePace;
   readonly get: Await<RunError>;
 }
 
@@ -100,7 +103,8 @@ export async function takeSteps(
       if (recorder.ended()) break;
       await evaluateIfDue(loop, journal, state);
       if (recorder.ended()) break;
-      await save(state, planEnds(recorder.state()) ? "final" : plan.saveAt(state.step));
+      const due = plan.saveAt(state.step) ?? dueByTime(loop, state.step);
+      await save(state, planEnds(recorder.state()) ? "final" : due);
     }
     await journal.drain();
     return state;
@@ -160,9 +164,11 @@ function saver(
   let spare: ReadBefore | undefined;
 
   async function storeAside(state: TrainState, reason: SnapshotReason): Promise<void> {
+    const saved = loop.pace?.saving();
     await journal.drain();
     const letGo = states.hold(state);
     const reading = readSnapshot(loop, state, spare).finally(letGo);
+    saved?.();
     spare = undefined;
     journal.addAside(async () => {
       const groups = await storeSnapshot(loop, await reading, reason);
@@ -176,6 +182,7 @@ function saver(
       if (due !== undefined) await storeAside(state, due);
     } else if (next.type === "SnapshotTaken" && next.data.step === state.step) {
       await compareSnapshot(loop, state, next.data.reason);
+      loop.pace?.passed();
     } else if (due !== undefined && recorder.state().failedSnapshot !== state.step) {
       await compareSnapshot(loop, state, due);
     }

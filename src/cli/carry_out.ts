@@ -1,3 +1,4 @@
+import { systemStopwatch } from "../adapters/system_stopwatch.ts";
 import { readHead } from "../app/read_run.ts";
 import type { RunOutcome } from "../app/run_outcome.ts";
 import { trainRun } from "../app/train_run.ts";
@@ -39,7 +40,8 @@ export async function carryOut(assignment: Assignment): Promise<number> {
   const stop = stopSignals(say);
   const retention = retentionOf(args);
   try {
-    const outcome = await orExit(trainRun({ store, device, reporter }, id, task, {
+    const env = { store, device, reporter, stopwatch: systemStopwatch };
+    const outcome = await orExit(trainRun(env, id, task, {
       config: asked,
       stop: stop.signal,
       acceptEnvironment: args.acceptEnvironment,

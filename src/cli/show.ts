@@ -1,10 +1,12 @@
 import { fileStore } from "../adapters/file_store.ts";
+import { diskUse } from "../app/disk_use.ts";
 import { readHead } from "../app/read_run.ts";
 import { kernelSetDigest } from "../codec/kernel_set_digest.ts";
 import { settings } from "../core/config_path.ts";
 import { runSummary } from "../core/run_summary.ts";
 import type { ArgumentsOf } from "./command_line.ts";
 import { orExit, printJson, runIdOf, runsDirectory } from "./context.ts";
+import { diskText } from "./disk_text.ts";
 import { loss, table } from "./table.ts";
 
 /** Shows what a run is and how far it came. */
@@ -12,6 +14,7 @@ export async function run(args: ArgumentsOf<"show">): Promise<number> {
   const id = runIdOf(args.run);
   const store = fileStore(runsDirectory(args.runs));
   const { state, ends, torn } = await orExit(readHead(store, id));
+  const disk = await orExit(diskUse(store, id, state));
   const summary = {
     runId: id,
     ...runSummary(state),
@@ -19,6 +22,7 @@ export async function run(args: ArgumentsOf<"show">): Promise<number> {
     startedAt: ends.first.recordedAt,
     lastEventAt: ends.last.recordedAt,
     torn: torn ?? null,
+    disk,
   };
   if (args.json) {
     printJson(summary);
@@ -41,6 +45,7 @@ export async function run(args: ArgumentsOf<"show">): Promise<number> {
     ["kernels", kernelSetDigest(state.environment!)?.slice(0, 16) ?? "not recorded"],
     ["sessions", `${summary.sessions}, from ${summary.startedAt} to ${summary.lastEventAt}`],
     ["snapshots", summary.snapshots.map(({ step }) => step).join(", ") || "none"],
+    ["disk", diskText(disk)],
     ...(torn ? [["torn tail", `${torn.bytes} bytes at ${torn.place}, never acknowledged`]] : []),
   ];
   console.log(table(["", ""], facts).trimStart());

@@ -13,7 +13,7 @@ const snapshotRef: t.Decoder<unknown, SnapshotRef> = partly(
     step: count,
     snapshot: digest,
     state: digest,
-    reason: literals("scheduled", "final", "paused", "forked", "materialized"),
+    reason: literals("scheduled", "auto", "final", "paused", "forked", "materialized"),
     cursor: dataCursor,
   },
   { loss: float, evaluation: float },

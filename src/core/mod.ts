@@ -106,7 +106,13 @@ export {
   type SnapshotRef,
 } from "./run_state.ts";
 export { type RunSummary, runSummary } from "./run_summary.ts";
-export { type SavePolicy, savePolicy } from "./save_policy.ts";
+export {
+  isSaveDue,
+  type SavePolicy,
+  savePolicy,
+  savesByTime,
+  type SaveTimes,
+} from "./save_policy.ts";
 export {
   constant,
   cosineDecay,

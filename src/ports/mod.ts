@@ -14,5 +14,6 @@ export type {
   SnapshotStore,
   StoredSnapshot,
 } from "./snapshot_store.ts";
+export type { Stopwatch } from "./stopwatch.ts";
 export type { Store } from "./store.ts";
 export { defineTask, type Evaluation, type Task, type TaskSource } from "./task.ts";

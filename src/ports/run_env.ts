@@ -1,5 +1,6 @@
 import type { Device } from "./device.ts";
 import type { Reporter } from "./reporter.ts";
+import type { Stopwatch } from "./stopwatch.ts";
 import type { Store } from "./store.ts";
 
 /** What a training needs of the world outside. */
@@ -8,4 +9,6 @@ export interface RunEnv {
   readonly device: Device;
   /** Told what happens; nobody is told without one. */
   readonly reporter?: Reporter;
+  /** Times steps and snapshots; needed where `save.maxReplaySeconds` is above 0, and nowhere else. */
+  readonly stopwatch?: Stopwatch;
 }

@@ -23,6 +23,11 @@ export interface SnapshotStore {
   /** The snapshots that the store has, sorted by id, whether or not a log names them. */
   readonly list: () => TaskEither<SnapshotError, readonly SnapshotId[]>;
   /**
+   * What these snapshots take where they are kept, in bytes: each object once and as it is stored, those
+   * that compressed ones are made from among them. What is missing or unreadable counts as far as it is there.
+   */
+  readonly bytes: (ids: readonly SnapshotId[]) => TaskEither<SnapshotError, number>;
+  /**
    * Where the view of a run shows something else than these snapshots: one line each. What is not shown
    * at all is no flaw.
    */

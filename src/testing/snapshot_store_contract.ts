@@ -294,6 +294,23 @@ export function snapshotStoreContract(name: string, make: () => Promise<Snapshot
     });
   }
 
+  claim("bytes() counts each object once, and nothing that is not there", async ({ store }) => {
+    const shared = () => floats(new Float32Array(5000).fill(3));
+    const two = (step: number) =>
+      snapshotOf(step, { model: { w: floats([step]) }, base: { frozen: shared() } });
+    const [first, second] = [await keep(store, "a", two(1)), await keep(store, "b", two(2))];
+    const of = (ids: readonly SnapshotId[]) => right(store.bytes(ids));
+    const [one, other] = [await of([first.id]), await of([second.id])];
+    assert.equal(await of([first.id, first.id]), one);
+    const { bytes } = first.manifest.files["base"]!;
+    assert.ok(bytes > 20_000, "it is the largest part of both");
+    const both = await of([first.id, second.id]);
+    assert.ok(both < one + other, "what they share was counted twice");
+    assert.ok(both > one && both > other);
+    assert.deepEqual([await of([]), await of(["0".repeat(64)])], [0, 0]);
+    assert.equal(await of(["0".repeat(64), first.id]), one);
+  });
+
   claim("put() waits while objects are collected", async ({ store }) => {
     const answer = Promise.withResolvers<ReadonlySet<SnapshotId>>();
     const asked = Promise.withResolvers<void>();

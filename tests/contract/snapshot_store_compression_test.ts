@@ -56,6 +56,18 @@ for (const compress of ["zstd", "zstd-delta"] as const) {
   });
 }
 
+Deno.test("bytes() is what compressed objects and their bases take on disk", async () => {
+  await using files = await makeStore("zstd-delta");
+  const { id: first } = await keep(files.store, "a", drifting(1));
+  const { id: second } = await keep(files.store, "a", drifting(2));
+  const sizes = [...files.objects()].map(([, { size }]) => size);
+  const all = sizes.reduce((sum, size) => sum + size, 0);
+  assert.equal(sizes.length, 4);
+  assert.equal(await right(files.store.bytes([first, second])), all);
+  const manifest = files.objects().get(first)!.size;
+  assert.equal(await right(files.store.bytes([second])), all - manifest, "its base is the first's");
+});
+
 Deno.test("zstd-delta keeps differences, in chains of at most eight, for each run its own", async () => {
   await using files = await makeStore("zstd-delta");
   const chains: number[] = [];

@@ -104,6 +104,20 @@ Deno.test("show prints the run's name, status, step and settings for people", as
   assertForPeople(stdout);
 });
 
+Deno.test("show says what a run takes on disk, all of it and a step", async () => {
+  const { disk } = await show(template, "done");
+  const sizesBelow = (path: string): readonly number[] =>
+    [...Deno.readDirSync(path)].flatMap(({ name, isFile }) =>
+      isFile ? [Deno.statSync(`${path}/${name}`).size] : sizesBelow(`${path}/${name}`)
+    );
+  const sum = (sizes: readonly number[]) => sizes.reduce((all, size) => all + size, 0);
+  assert.equal(disk.log, sum(sizesBelow(`${template}/done/log`)));
+  assert.equal(disk.snapshots, sum(sizesBelow(`${template}/done/checkpoints`)));
+  assert.equal(disk.perStep, (disk.log + disk.snapshots) / 8);
+  const { stdout } = await succeeds(["show", "done", "--runs", template]);
+  assert.match(stdout, /\ndisk +log [\d,]+ bytes, snapshots [\d,]+ bytes: [\d,]+ bytes a step\n/);
+});
+
 Deno.test("runs --json is an array of the runs, sorted; runs prints a line for each", async () => {
   const { stdout } = await succeeds(["runs", "--json", "--runs", template]);
   const rows: readonly Record<string, unknown>[] = JSON.parse(stdout);
@@ -179,7 +193,8 @@ Deno.test("checkpoints --json is an array, oldest first, and --latest the newest
   const latest = await succeeds(["checkpoints", "done", "--latest", "--json", "--runs", template]);
   assert.deepEqual(JSON.parse(latest.stdout), [rows[2]]);
   const plain = await succeeds(["checkpoints", "done", "--runs", template]);
-  assert.equal(plain.stdout.trimEnd().split("\n").length, 4);
+  assert.equal(plain.stdout.trimEnd().split("\n").length, 6);
+  assert.match(plain.stdout, /\nlog [\d,]+ bytes, snapshots [\d,]+ bytes: [\d,]+ bytes a step\n$/);
   assertForPeople(plain.stdout);
 });
 
@@ -788,6 +803,7 @@ interface Summary {
   readonly bestLoss: number;
   readonly sessions: number;
   readonly snapshots: readonly { readonly step: number; readonly id: string }[];
+  readonly disk: { readonly log: number; readonly snapshots: number; readonly perStep: number };
 }
 
 async function show(root: string, run: string): Promise<Summary> {

@@ -6,7 +6,6 @@ import {
   type ForkOptions,
   forkRun,
   isStep,
-  memoryStore,
   orThrow,
   readRun,
   replayRun,

@@ -25,6 +25,7 @@
  * @module
  */
 export { arraySource } from "./src/adapters/array_source.ts";
+export { codeOf } from "./src/adapters/code_of.ts";
 export { fileStore } from "./src/adapters/file_store.ts";
 export { memoryStore } from "./src/adapters/memory_store.ts";
 export { systemClock } from "./src/adapters/system_clock.ts";
@@ -33,7 +34,7 @@ export { openDevice } from "./src/adapters/tfjs_backend.ts";
 export { byteTokenSource, type TokenBatch } from "./src/adapters/token_source.ts";
 export { collectGarbage, type CollectOptions, type Pruning } from "./src/app/collect_garbage.ts";
 export { describeError } from "./src/app/describe_error.ts";
-export type { Divergence, RunError, SettingChange } from "./src/app/errors.ts";
+export type { CodeDiffers, Divergence, RunError, SettingChange } from "./src/app/errors.ts";
 export { orThrow } from "./src/app/or_throw.ts";
 export { type PrunedOrKept, type PruneReport, pruneRun } from "./src/app/prune_run.ts";
 export {
@@ -45,11 +46,13 @@ export {
 } from "./src/app/read_run.ts";
 export { type RepairMeans, type RepairReport, repairRun } from "./src/app/repair_run.ts";
 export { replayRun } from "./src/app/replay_run.ts";
+export { readCode, type RunCode } from "./src/app/run_code.ts";
 export type { RunOutcome } from "./src/app/run_outcome.ts";
 export type { TrainOptions } from "./src/app/train_options.ts";
 export { selfTest } from "./src/app/self_test.ts";
 export { trainRun } from "./src/app/train_run.ts";
 export { type Problem, type VerifyReport, verifyRun } from "./src/app/verify_run.ts";
+export { type CodeIdentity, codeIdentity } from "./src/codec/code_identity.ts";
 export * from "./src/core/mod.ts";
 export * from "./src/model/mod.ts";
 export * from "./src/ports/mod.ts";

@@ -27,6 +27,11 @@ export function checkContinuation(
   if (recorded.digest !== identity.digest || recorded.samples !== identity.samples) {
     refuse({ type: "DataDiffers", run, expected: recorded, actual: identity });
   }
+  const { heldOut } = state;
+  const found = task.evaluation?.data.identity;
+  if (heldOut && (heldOut.digest !== found?.digest || heldOut.samples !== found.samples)) {
+    refuse({ type: "HeldOutDiffers", run, expected: heldOut, ...(found && { actual: found }) });
+  }
   const { batch } = state.config!;
   const all = settingChanges(state.config!, asked);
   const passing = all.filter(({ path }) => path === "batch.micro" && batch.grain > 0);

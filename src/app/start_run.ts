@@ -39,6 +39,8 @@ export async function startRun(
         data: task.data.identity,
         environment: env.device.environment,
         state: digestOfState(snapshot),
+        ...(task.evaluation && { heldOut: task.evaluation.data.identity }),
+        ...(env.code && { code: env.code.digest }),
       },
     };
     await log.append([started]);

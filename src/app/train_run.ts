@@ -16,7 +16,9 @@ import type { HostBatch } from "../train/loss.ts";
 import { release } from "../train/ownership.ts";
 import { tensorsOf } from "../train/train_state.ts";
 import type { Tree } from "../train/tree.ts";
+import { codeChange } from "./check_code.ts";
 import { checkContinuation } from "./check_continuation.ts";
+import { storingCode } from "./code_appender.ts";
 import type { RunError } from "./errors.ts";
 import { continueRun, finishRun } from "./finish_run.ts";
 import { planOf } from "./plan.ts";
@@ -85,7 +87,7 @@ async function trainWith(
     env.reporter?.report({ type: "TailCut", run, torn: contents.torn });
   }
   const head = foldOf(contents);
-  const log = appenderOf(writer);
+  const log = storingCode(appenderOf(writer), env.store.sources, env.code, get);
   if (head.status === "absent") {
     const policy = await checkedPolicy(env, options.retention);
     const { plan, restored } = await startRun(env, run, task, askedSettings(task, options), log);
@@ -96,11 +98,14 @@ async function trainWith(
   const passing = checkContinuation(run, head, task, askedSettings(task, options));
   const ended = alreadyThere(run, head, options);
   if (ended !== undefined) return ended;
+  const changed = await codeChange(env, run, head);
+  if (changed !== undefined && !options.acceptCodeChange) fail(changed);
   const { grain } = head.config!.batch;
   for (const change of passing) env.reporter?.report({ type: "MicroPasses", grain, ...change });
   const wish = {
     environment: env.device.environment,
     acceptEnvironment: options.acceptEnvironment ?? false,
+    ...(changed && { code: changed.actual }),
   };
   const onHead = { type: "ResumeRun", data: wish } as const;
   const refused = decide(onHead, head);

@@ -2,7 +2,7 @@ import * as E from "fp-ts/Either.js";
 import type { TaskEither } from "fp-ts/TaskEither.js";
 import type { Digest } from "../core/digest.ts";
 import type { RunId } from "../core/run_id.ts";
-import { codeOfRun, type SnapshotRef } from "../core/run_state.ts";
+import { codeOfRun, keptSnapshots, type SnapshotRef } from "../core/run_state.ts";
 import type { SnapshotId } from "../core/snapshot.ts";
 import { attempt, fail } from "../ports/attempt.ts";
 import type { Extent, LogContents, LogError } from "../ports/event_log.ts";
@@ -115,7 +115,7 @@ async function sourcesOf(
 }
 
 function kept(contents: LogContents): readonly SnapshotRef[] {
-  return foldOf(contents).snapshots;
+  return keptSnapshots(foldOf(contents));
 }
 
 /** What a log or a view says; where it says nothing, that is why its snapshots are unknown. */

@@ -1,10 +1,14 @@
-import type { Setting, SettingError } from "../core/config_path.ts";
+import type { SettingError } from "../core/config_path.ts";
 import type { CodeDifference } from "../core/code_manifest.ts";
 import type { DataIdentity } from "../core/data_identity.ts";
 import type { DecideError } from "../core/decide.ts";
 import type { Digest } from "../core/digest.ts";
+import type { EnvironmentChange } from "../core/environment.ts";
 import type { RunEvent } from "../core/event.ts";
 import type { RunId } from "../core/run_id.ts";
+import type { ParentState } from "../core/run_origin.ts";
+import type { SettingChange } from "../core/setting_class.ts";
+import type { SnapshotId } from "../core/snapshot.ts";
 import type { CodeUnreadable } from "../ports/code_unreadable.ts";
 import type { BackendUnavailable } from "../ports/device.ts";
 import type { LogError } from "../ports/event_log.ts";
@@ -60,6 +64,7 @@ export type RunError =
     readonly because: RunError;
   }
   | {
+    /** Settings that cannot change, or that nobody may change without saying so. */
     readonly type: "ConfigDiffers";
     readonly run: RunId;
     readonly changes: readonly SettingChange[];
@@ -71,6 +76,14 @@ export type RunError =
     readonly from: number;
     readonly to: number;
     readonly backend: string;
+  }
+  | { readonly type: "NoTask"; readonly message: string }
+  | { readonly type: "NoPlace"; readonly run: RunId; readonly at: string; readonly reason: string }
+  | {
+    /** The state that a fork begins with. */
+    readonly type: "OriginMissing";
+    readonly parent: ParentState;
+    readonly snapshot: SnapshotId;
   }
   | { readonly type: "StateDiffers"; readonly step: number; readonly reason: string }
   | {
@@ -113,13 +126,6 @@ export interface CodeDiffers {
   readonly because?: RunError;
 }
 
-/** A setting that a run was started with and the one that is asked for now. */
-export interface SettingChange {
-  readonly path: string;
-  readonly recorded: Setting | undefined;
-  readonly asked: Setting;
-}
-
 /** The first event that a recomputation made and that is not the recorded one. */
 export interface Divergence {
   readonly type: "Diverged";
@@ -130,4 +136,6 @@ export interface Divergence {
   readonly members: readonly string[];
   /** Tensors that differ, as "group/path", where the recorded snapshot could be asked. */
   readonly leaves: readonly string[];
+  /** In what the environment of the recomputation is another one; empty where nothing is known of it. */
+  readonly environment?: readonly EnvironmentChange[];
 }

@@ -7,20 +7,19 @@ import type { RecordedEvent } from "../core/recorded_event.ts";
 import type { RunId } from "../core/run_id.ts";
 import { attempt, fail } from "../ports/attempt.ts";
 import type { RunEnv } from "../ports/run_env.ts";
-import type { Task } from "../ports/task.ts";
+import type { TaskSource } from "../ports/task.ts";
 import type { HostBatch } from "../train/loss.ts";
 import { release } from "../train/ownership.ts";
 import { tensorsOf } from "../train/train_state.ts";
 import type { Tree } from "../train/tree.ts";
 import { codeChange } from "./check_code.ts";
-import { checkContinuation } from "./check_continuation.ts";
 import { describeError } from "./describe_error.ts";
 import type { RunError } from "./errors.ts";
-import { planOf } from "./plan.ts";
+import { plansOf } from "./plan.ts";
 import { readRun } from "./read_run.ts";
 import { recorderFrom } from "./recorder.ts";
 import { restoreState } from "./restore_state.ts";
-import { takeSteps } from "./step_loop.ts";
+import { takeStretches } from "./stretches.ts";
 import { type Problem, type VerifyReport, verifyRun } from "./verify_run.ts";
 
 /** Problems that do not stand in the way of a replay: it reads no snapshot, no code and no derived data. */
@@ -38,7 +37,7 @@ const HARMLESS: readonly Problem["type"][] = [
 export function replayRun<P extends Tree, B extends HostBatch>(
   env: RunEnv,
   run: RunId,
-  task: Task<P, B>,
+  task: TaskSource<P, B>,
 ): TaskEither<RunError, VerifyReport> {
   return attempt<RunError, VerifyReport>(async (get) => {
     await env.device.activate();
@@ -47,7 +46,6 @@ export function replayRun<P extends Tree, B extends HostBatch>(
     const { state: head, events } = await get(readRun(env.store, run));
     const otherCode = await codeChange(env, run, head);
     const report = { ...verified, ...(otherCode && { otherCode }) };
-    checkContinuation(run, head, task, {});
     const changes = environmentChanges(head.environment!, env.device.environment);
     if (changes.length > 0) fail({ type: "EnvironmentChanged", changes });
     const moved = plain(events).findLast(({ type, data }) =>
@@ -57,14 +55,14 @@ export function replayRun<P extends Tree, B extends HostBatch>(
       const { backend } = startOf(events).environment;
       fail({ type: "ComputedElsewhere", run, from: 1, to: moved.data.step, backend });
     }
-    const plan = planOf(task, head.config!);
+    const plans = plansOf(run, task as TaskSource);
     const replayed = await attempt<RunError, VerifyReport>(async (get) => {
       const contents = { base: initialState, events };
-      const log = { recent: contents, whole: () => Promise.resolve(contents) };
-      const { state, runState, history, pending } = await restoreState(env, plan, log, -1);
+      const log = { recent: contents, whole: () => Promise.resolve(contents), snapshots: [] };
+      const { state, runState, history, pending } = await restoreState(env, plans, log, -1);
       const recorder = recorderFrom({ state: runState, history, pending });
-      const loop = { env, run, plan, recorder, heals: () => false, get };
-      release(tensorsOf(await takeSteps(loop, state, head.step)));
+      const loop = { env, run, plans, recorder, heals: () => false, get };
+      release(tensorsOf(await takeStretches(loop, state, head.step)));
       if (recorder.next()?.type === "RunCompleted") await recorder.record({ type: "CompleteRun" });
       const extra = recorder.next();
       if (extra !== undefined) return withProblem(report, notRecomputed(extra, head.step));

@@ -5,7 +5,7 @@ import type { Digest } from "../core/digest.ts";
 import type { RunEvent } from "../core/event.ts";
 import { historyFlaw } from "../core/history_flaw.ts";
 import type { RunId } from "../core/run_id.ts";
-import type { SnapshotRef } from "../core/run_state.ts";
+import { keptSnapshots, type SnapshotRef } from "../core/run_state.ts";
 import { attempt, fail } from "../ports/attempt.ts";
 import type { LogError, TornTail } from "../ports/event_log.ts";
 import type { Store } from "../ports/store.ts";
@@ -76,8 +76,12 @@ export function verifyRun(store: Store, run: RunId): TaskEither<RunError, Verify
       problems.push({ type: "HistoryFlawed", position, message });
     }
     const histories = historiesAt(events);
-    for (const ref of state.snapshots) {
-      const problem = await get(checkSnapshot(store, ref, histories[ref.position]));
+    const kept = keptSnapshots(state);
+    for (const ref of kept) {
+      const history = ref.reason === "forked"
+        ? state.origin?.parent.history
+        : histories[ref.position];
+      const problem = await get(checkSnapshot(store, ref, history));
       if (problem !== undefined && await isKept(store, run, ref)) problems.push(problem);
     }
     for (const lost of (await get(lostCode(store, state))).values()) {
@@ -105,7 +109,7 @@ export function verifyRun(store: Store, run: RunId): TaskEither<RunError, Verify
       run,
       events: events.length,
       steps: state.step,
-      snapshots: state.snapshots.length,
+      snapshots: kept.length,
       ...(torn && { torn }),
       problems,
     };
@@ -115,7 +119,7 @@ export function verifyRun(store: Store, run: RunId): TaskEither<RunError, Verify
 /** Whether a snapshot was not pruned while the run was verified. */
 async function isKept(store: Store, run: RunId, { position }: SnapshotRef): Promise<boolean> {
   const now = await store.log.recent(run)();
-  return E.isLeft(now) || foldOf(now.right).snapshots.some((ref) => ref.position === position);
+  return E.isLeft(now) || keptSnapshots(foldOf(now.right)).some((ref) => ref.position === position);
 }
 
 /** The digest of the history at each event: a snapshot adds nothing to the one before it. */

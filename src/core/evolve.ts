@@ -60,7 +60,7 @@ function evolved(state: RunState, event: RunEvent): RunState {
     case "EpochCompleted":
       return state;
     case "SnapshotTaken":
-      return { ...state, snapshots: [...state.snapshots, snapshotRef(state, event)] };
+      return withSnapshot(state, snapshotRef(state, event));
     case "SnapshotFailed":
       return { ...state, failedSnapshot: event.data.step };
     case "SnapshotPruned": {
@@ -70,7 +70,7 @@ function evolved(state: RunState, event: RunEvent): RunState {
       return withAbandoned({ ...state, snapshots }, (state.abandoned ?? []).filter(isKept));
     }
     case "SnapshotMaterialized":
-      return { ...state, snapshots: inOrder([...state.snapshots, materializedRef(event)]) };
+      return withSnapshot(state, materializedRef(event));
     case "ConfigChanged":
       return state.config === undefined
         ? state
@@ -134,8 +134,14 @@ function withOtherCode(state: RunState, named: readonly Digest[]): RunState {
   return otherCode.length === 0 ? rest : { ...rest, otherCode };
 }
 
-function inOrder(snapshots: readonly SnapshotRef[]): readonly SnapshotRef[] {
-  return snapshots.toSorted((a, b) => a.step - b.step);
+/** A snapshot that is taken again is no longer one of an abandoned branch alone. */
+function withSnapshot(state: RunState, ref: SnapshotRef): RunState {
+  const { step, snapshot } = ref;
+  const others = (state.abandoned ?? []).filter((one) =>
+    one.step !== step || one.snapshot !== snapshot
+  );
+  const snapshots = [...state.snapshots, ref].sort((a, b) => a.step - b.step);
+  return withAbandoned({ ...state, snapshots }, others);
 }
 
 function materializedRef({ data }: SnapshotMaterialized): SnapshotRef {

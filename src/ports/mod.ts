@@ -18,4 +18,4 @@ export type {
 } from "./snapshot_store.ts";
 export type { SourceError, SourceStore, StoredSources } from "./source_store.ts";
 export type { Store } from "./store.ts";
-export { defineTask, type Evaluation, type Task } from "./task.ts";
+export { defineTask, type Evaluation, type Task, type TaskSource } from "./task.ts";

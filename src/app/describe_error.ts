@@ -4,6 +4,7 @@ import type { DecideError } from "../core/decide.ts";
 import type { EnvironmentChange } from "../core/environment.ts";
 import type { LogError } from "../ports/event_log.ts";
 import type { SnapshotError } from "../ports/snapshot_store.ts";
+import { describeCodeError } from "./describe_code_error.ts";
 import type { Divergence, RunError } from "./errors.ts";
 
 /** A RunError for people: what was expected, what was found, what to do. */
@@ -47,6 +48,17 @@ export function describeError(error: RunError): string {
         `with digest ${before}, found ${error.actual.samples} with ${now}. ` +
         "Bring the data back, start another run with --run NAME, or fork this one onto the other data.";
     }
+    case "HeldOutDiffers":
+      return describeHeldOut(error);
+    case "CodeDiffers":
+    case "CodeUnreadable":
+    case "CodeUnrecorded":
+    case "CodeUnknown":
+    case "NewerCode":
+    case "SourceMissing":
+    case "SourceDamaged":
+    case "SourcesUnavailable":
+      return describeCodeError(error);
     case "ConfigDiffers":
       return describeConfigDiffers(error);
     case "DataMisfit":
@@ -103,6 +115,15 @@ export function describeError(error: RunError): string {
     default:
       return error satisfies never;
   }
+}
+
+function describeHeldOut(
+  { run, expected, actual }: Extract<RunError, { type: "HeldOutDiffers" }>,
+): string {
+  const [before, now] = apart(expected.digest, actual?.digest ?? "");
+  return `The held-out data of run "${run}" changed: expected ${expected.samples} samples with ` +
+    `digest ${before}, found ${actual ? `${actual.samples} with ${now}` : "none"}. ` +
+    "Bring the data back, or start another run with --run NAME.";
 }
 
 function describeConfigDiffers(

@@ -1,15 +1,19 @@
 import type { SettingError } from "../core/config_path.ts";
+import type { CodeDifference } from "../core/code_manifest.ts";
 import type { DataIdentity } from "../core/data_identity.ts";
 import type { DecideError } from "../core/decide.ts";
+import type { Digest } from "../core/digest.ts";
 import type { EnvironmentChange } from "../core/environment.ts";
 import type { RunEvent } from "../core/event.ts";
 import type { RunId } from "../core/run_id.ts";
 import type { ParentState } from "../core/run_origin.ts";
 import type { SettingChange } from "../core/setting_class.ts";
 import type { SnapshotId } from "../core/snapshot.ts";
+import type { CodeUnreadable } from "../ports/code_unreadable.ts";
 import type { BackendUnavailable } from "../ports/device.ts";
 import type { LogError } from "../ports/event_log.ts";
 import type { SnapshotError } from "../ports/snapshot_store.ts";
+import type { SourceError } from "../ports/source_store.ts";
 
 /** Why a run could not be trained, resumed or verified. */
 export type RunError =
@@ -32,6 +36,32 @@ export type RunError =
     readonly run: RunId;
     readonly expected: DataIdentity;
     readonly actual: DataIdentity;
+  }
+  | {
+    /** The data that evaluations are made on. */
+    readonly type: "HeldOutDiffers";
+    readonly run: RunId;
+    readonly expected: DataIdentity;
+    /** Absent where there is none any more. */
+    readonly actual?: DataIdentity;
+  }
+  | CodeDiffers
+  | CodeUnreadable
+  | SourceError
+  | { readonly type: "CodeUnrecorded"; readonly run: RunId }
+  | {
+    /** A code manifest of a newer format. */
+    readonly type: "NewerCode";
+    readonly digest: Digest;
+    readonly found: number;
+    readonly known: number;
+  }
+  | {
+    /** Code that a log names and that cannot be read: its files must not be collected. */
+    readonly type: "CodeUnknown";
+    /** Absent where it is the code of an archived run. */
+    readonly run?: RunId;
+    readonly because: RunError;
   }
   | {
     /** Settings that cannot change, or that nobody may change without saying so. */
@@ -118,6 +148,17 @@ export type RunError =
     readonly maxReplaySeconds: number;
   }
   | { readonly type: "TaskFailed"; readonly step: number; readonly message: string };
+
+/** The code that a run was computed with is not the code that is here. */
+export interface CodeDiffers {
+  readonly type: "CodeDiffers";
+  readonly run: RunId;
+  readonly expected: Digest;
+  readonly actual: Digest;
+  readonly difference?: CodeDifference;
+  /** Why the difference cannot be told, where it is not. */
+  readonly because?: RunError;
+}
 
 /** The first event that a recomputation made and that is not the recorded one. */
 export interface Divergence {

@@ -13,8 +13,10 @@ import type { HostBatch } from "../train/loss.ts";
 import { release } from "../train/ownership.ts";
 import { tensorsOf, type TrainState } from "../train/train_state.ts";
 import type { Tree } from "../train/tree.ts";
+import { storingCode } from "./code_appender.ts";
 import type { RunError } from "./errors.ts";
 import { type ForkPlan, forkPlan, type ForkWish } from "./fork_plan.ts";
+import { appenderOf } from "./log_appender.ts";
 import { stepAt } from "./place_in_run.ts";
 import { type ReachedState, reachState, type Recomputation } from "./reach_state.ts";
 import { readRun, type RecordedRun } from "./read_run.ts";
@@ -133,7 +135,7 @@ async function begin(
 }
 
 async function record(
-  { store }: RunEnv,
+  { store, code }: RunEnv,
   run: RunId,
   data: RunStarted["data"],
   get: Await<RunError>,
@@ -144,8 +146,9 @@ async function record(
     if (version > 0) fail({ type: "RunExists", run, step });
     const events = decide({ type: "StartRun", data }, initialState);
     if (E.isLeft(events)) return fail(events.left);
-    await get(writer.append(events.right, 0));
-    await get(writer.flush());
+    const log = storingCode(appenderOf(writer), store.sources, code, get);
+    await log.append(events.right);
+    await log.flush();
   } finally {
     await writer.close()();
   }

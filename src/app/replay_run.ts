@@ -12,6 +12,7 @@ import type { HostBatch } from "../train/loss.ts";
 import { release } from "../train/ownership.ts";
 import { tensorsOf } from "../train/train_state.ts";
 import type { Tree } from "../train/tree.ts";
+import { codeChange } from "./check_code.ts";
 import { describeError } from "./describe_error.ts";
 import type { RunError } from "./errors.ts";
 import { plansOf } from "./plan.ts";
@@ -21,12 +22,17 @@ import { restoreState } from "./restore_state.ts";
 import { takeStretches } from "./stretches.ts";
 import { type Problem, type VerifyReport, verifyRun } from "./verify_run.ts";
 
-/** Problems that do not stand in the way of a replay: it reads no snapshot, and no derived data. */
-const HARMLESS: readonly Problem["type"][] = ["SnapshotUnreadable", "DerivedDiffers"];
+/** Problems that do not stand in the way of a replay: it reads no snapshot, no code and no derived data. */
+const HARMLESS: readonly Problem["type"][] = [
+  "SnapshotUnreadable",
+  "CodeUnreadable",
+  "DerivedDiffers",
+];
 
 /**
  * Recomputes a run from its initial state to the head of its log and compares every event and every
- * snapshot's state with what was recorded, after checking its integrity. Writes nothing.
+ * snapshot's state with what was recorded, after checking its integrity. Writes nothing. Other code than the
+ * run's may do so: the comparison proves it, and the report says in what it differs.
  */
 export function replayRun<P extends Tree, B extends HostBatch>(
   env: RunEnv,
@@ -35,9 +41,11 @@ export function replayRun<P extends Tree, B extends HostBatch>(
 ): TaskEither<RunError, VerifyReport> {
   return attempt<RunError, VerifyReport>(async (get) => {
     await env.device.activate();
-    const report = await get(verifyRun(env.store, run));
-    if (report.problems.some(({ type }) => !HARMLESS.includes(type))) return report;
+    const verified = await get(verifyRun(env.store, run));
+    if (verified.problems.some(({ type }) => !HARMLESS.includes(type))) return verified;
     const { state: head, events } = await get(readRun(env.store, run));
+    const otherCode = await codeChange(env, run, head);
+    const report = { ...verified, ...(otherCode && { otherCode }) };
     const changes = environmentChanges(head.environment!, env.device.environment);
     if (changes.length > 0) fail({ type: "EnvironmentChanged", changes });
     const moved = plain(events).findLast(({ type, data }) =>

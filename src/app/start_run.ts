@@ -57,10 +57,17 @@ export async function startRun(
 
 /** What is recorded of a run that begins with the state of this digest. */
 export function startedData(
-  { device }: RunEnv,
+  { device, code }: RunEnv,
   { task, config }: Plan,
   state: Digest,
 ): RunStarted["data"] {
-  const { environment } = device;
-  return { task: task.name, config, data: task.data.identity, environment, state };
+  return {
+    task: task.name,
+    config,
+    data: task.data.identity,
+    environment: device.environment,
+    state,
+    ...(task.evaluation && { heldOut: task.evaluation.data.identity }),
+    ...(code && { code: code.digest }),
+  };
 }

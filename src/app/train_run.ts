@@ -14,6 +14,7 @@ import type { HostBatch } from "../train/loss.ts";
 import { releaseOnThrow } from "../train/ownership.ts";
 import { tensorsOf } from "../train/train_state.ts";
 import type { Tree } from "../train/tree.ts";
+import { storingCode } from "./code_appender.ts";
 import { continuationOf } from "./continuation.ts";
 import type { RunError } from "./errors.ts";
 import { continueRun, finishRun } from "./finish_run.ts";
@@ -87,7 +88,7 @@ async function trainWith(
     env.reporter?.report({ type: "TailCut", run, torn: contents.torn });
   }
   const head = foldOf(contents);
-  const log = appenderOf(writer);
+  const log = storingCode(appenderOf(writer), env.store.sources, env.code, get);
   const plans = plansOf(run, source);
   const loop = { env, run, plans, get };
   if (head.status === "absent") {

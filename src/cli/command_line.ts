@@ -41,6 +41,9 @@ const continuing = {
   acceptEnvironment: option("--accept-environment", {
     description: message`go on in another environment, and record that exactness ends there`,
   }),
+  acceptCodeChange: option("--accept-code-change", {
+    description: message`go on under other code than the run's, and record from where on`,
+  }),
 };
 
 const keeping = {
@@ -126,7 +129,16 @@ const runs = command("runs", object({ verb: constant("runs"), ...store, ...json 
 
 const show = command(
   "show",
-  object({ verb: constant("show"), run: runArgument, ...store, ...json }),
+  object({
+    verb: constant("show"),
+    run: runArgument,
+    code: optional(option("--code", string({ metavar: "DIR" }), {
+      description:
+        message`write the code that computes the run to this directory, which is empty or new`,
+    })),
+    ...store,
+    ...json,
+  }),
   { brief: message`what a run is and how far it came` },
 );
 

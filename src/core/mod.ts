@@ -5,6 +5,12 @@
  * @module
  */
 export { checkConfig } from "./check_config.ts";
+export {
+  CODE_FORMAT,
+  type CodeDifference,
+  codeDifference,
+  type CodeManifest,
+} from "./code_manifest.ts";
 export type { ResumeWish, RunCommand } from "./command.ts";
 export {
   defaultConfig,

@@ -4,9 +4,9 @@ import * as E from "fp-ts/Either.js";
 import { sha256 } from "../codec/digest.ts";
 import { encodeManifest } from "../codec/manifest_codec.ts";
 import type { Snapshot, SnapshotId, TensorGroup } from "../core/snapshot.ts";
-import type { SnapshotStore } from "../ports/snapshot_store.ts";
+import type { LiveObjects, SnapshotStore } from "../ports/snapshot_store.ts";
 import { assertSame, floats, ints, oddSnapshot, snapshotOf } from "./sample_snapshots.ts";
-import { keep, left, right } from "./snapshot_answers.ts";
+import { keep, left, liveOnly, right } from "./snapshot_answers.ts";
 
 /** A snapshot store that is empty at first. */
 export interface SnapshotFixture extends AsyncDisposable {
@@ -312,7 +312,7 @@ export function snapshotStoreContract(name: string, make: () => Promise<Snapshot
   });
 
   claim("put() waits while objects are collected", async ({ store }) => {
-    const answer = Promise.withResolvers<ReadonlySet<SnapshotId>>();
+    const answer = Promise.withResolvers<LiveObjects>();
     const asked = Promise.withResolvers<void>();
     const collecting = right(store.collect(() => async () => {
       asked.resolve();
@@ -323,7 +323,7 @@ export function snapshotStoreContract(name: string, make: () => Promise<Snapshot
     const putting = keep(store, "a", smallSnapshot(1)).finally(() => done = true);
     await whileOthersWork(store);
     assert.ok(!done, "a snapshot was stored while objects were collected");
-    answer.resolve(new Set());
+    answer.resolve(liveOnly([]));
     await collecting;
     const { id } = await putting;
     assertSame(await right(store.get(id)), smallSnapshot(1));
@@ -369,7 +369,7 @@ function sizedSnapshot(step: number): Snapshot {
 }
 
 function naming(live: ReadonlySet<SnapshotId>) {
-  return () => () => Promise.resolve(E.right(live));
+  return () => () => Promise.resolve(E.right(liveOnly(live)));
 }
 
 /** Time enough for what waits for nothing to be done. */

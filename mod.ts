@@ -41,6 +41,7 @@ export type { EntryDifference, EventDifference } from "./src/app/event_differenc
 export type { LeafDifference, StateDifference } from "./src/app/state_difference.ts";
 export { type DiskUse, diskUse } from "./src/app/disk_use.ts";
 export { describeError } from "./src/app/describe_error.ts";
+export { DivergenceError } from "./src/app/divergence_error.ts";
 export type { CodeDiffers, Divergence, RunError } from "./src/app/errors.ts";
 export { type ForkOptions, type ForkReport, forkRun } from "./src/app/fork_run.ts";
 export { materialize, type MaterializeReport } from "./src/app/materialize.ts";
@@ -57,6 +58,7 @@ export {
 export { type RepairMeans, type RepairReport, repairRun } from "./src/app/repair_run.ts";
 export { replayRun } from "./src/app/replay_run.ts";
 export { readCode, type RunCode } from "./src/app/run_code.ts";
+export { type ResumeOptions, type ResumeOutcome, resumeRun } from "./src/app/resume_run.ts";
 export type { RunOutcome } from "./src/app/run_outcome.ts";
 export type { Recomputation } from "./src/app/reach_state.ts";
 export type { TrainOptions } from "./src/app/train_options.ts";

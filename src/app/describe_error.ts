@@ -64,6 +64,9 @@ export function describeError(error: RunError): string {
     case "DataMisfit":
       return `The samples of "${error.name}" do not have the form of the parent's: expected ` +
         `${error.expected}, found ${error.actual}. Bring them into that form.`;
+    case "BatchUsed":
+      return `The batch of step ${error.step} cannot be skipped in a fork at step ${error.fork}, which ` +
+        `comes after it: expected a step after ${error.fork}. Fork at an earlier step.`;
     case "WeightsMisfit":
       return `The parent's parameters are not those of this model: only one of them has ` +
         `${error.leaf}. Leave the settings of the model as they are.`;

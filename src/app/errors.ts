@@ -85,6 +85,12 @@ export type RunError =
     readonly actual: string;
   }
   | {
+    /** A batch that is to be skipped in a fork was used before the fork. */
+    readonly type: "BatchUsed";
+    readonly step: number;
+    readonly fork: number;
+  }
+  | {
     /** A parameter that only one of two models has. */
     readonly type: "WeightsMisfit";
     readonly leaf: string;
@@ -170,6 +176,8 @@ export interface Divergence {
   readonly members: readonly string[];
   /** Tensors that differ, as "group/path", where the recorded snapshot could be asked. */
   readonly leaves: readonly string[];
+  /** The step of the state that the recomputation began with, which is known to be the recorded one. */
+  readonly from?: number;
   /** In what the environment of the recomputation is another one; empty where nothing is known of it. */
   readonly environment?: readonly EnvironmentChange[];
 }

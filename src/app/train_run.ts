@@ -1,4 +1,6 @@
+import * as E from "fp-ts/Either.js";
 import type { TaskEither } from "fp-ts/TaskEither.js";
+import { environmentChanges } from "../core/environment.ts";
 import { nearest } from "../core/nearest.ts";
 import type { RetentionPolicy } from "../core/retention_policy.ts";
 import type { RunId } from "../core/run_id.ts";
@@ -127,7 +129,14 @@ async function trainWith(
   const recorder = recorderFrom({ ...startOf(restored), log, opening });
   const retention = retentionOf(policy, restored.snapshot);
   const continuing = { ...loop, recorder, heals, ...retention, ...pace };
-  return await continueRun(continuing, restored, going, options);
+  const { step } = restored.state;
+  const result = await attempt<RunError, RunOutcome>(() =>
+    continueRun(continuing, restored, going, options)
+  )();
+  if (E.isRight(result)) return result.right;
+  if (result.left.type !== "Diverged") return fail(result.left);
+  const environment = environmentChanges(from.environment!, env.device.environment);
+  return fail({ ...result.left, from: step, environment } satisfies RunError);
 }
 
 /**

@@ -47,6 +47,8 @@ export { type ForkOptions, type ForkReport, forkRun } from "./src/app/fork_run.t
 export { materialize, type MaterializeReport } from "./src/app/materialize.ts";
 export { firstParting, type Parting } from "./src/app/first_parting.ts";
 export { orThrow } from "./src/app/or_throw.ts";
+export type { ProbeProof } from "./src/app/probe_lines.ts";
+export { type ProbeOptions, type ProbeReport, probeRun } from "./src/app/probe_run.ts";
 export { type PrunedOrKept, type PruneReport, pruneRun } from "./src/app/prune_run.ts";
 export {
   readHead,

@@ -197,6 +197,35 @@ const diff = command(
   },
 );
 
+const probe = command(
+  "probe",
+  object({
+    verb: constant("probe"),
+    run: runArgument,
+    from: option("--from", string({ metavar: "STEP" }), {
+      description: message`the first step: a number, or a name such as best`,
+    }),
+    to: option("--to", string({ metavar: "STEP" }), { description: message`the last step` }),
+    with: option("--with", string({ metavar: "FILE" }), {
+      description: message`a module whose default export is the probe`,
+    }),
+    export: optional(option("--export", string({ metavar: "NAME" }), {
+      description: message`its export of this name in place of the default one`,
+    })),
+    out: optional(option("--out", string({ metavar: "FILE" }), {
+      description: message`where to write: RUNS/RUN/probes/NAME-FROM-TO.jsonl unless given`,
+    })),
+    ...device,
+    ...store,
+    ...json,
+  }),
+  {
+    brief: message`ask past steps a question; exits 1 if they are not as recorded`,
+    description:
+      message`Recomputes past steps, compares them with the log, and writes what a function of yours finds of each, with the proof that they are the recorded ones. src/train/probes.ts has gradientNorms, perSampleLosses and weightNorms.`,
+  },
+);
+
 const dryRun = {
   dryRun: option("--dry-run", { description: message`change nothing, and say what would be done` }),
 };
@@ -242,7 +271,8 @@ const doctor = command(
   },
 );
 
-const verbs = { train, resume, runs, show, log, checkpoints, verify, diff, prune, gc, doctor };
+const looks = { runs, show, log, checkpoints, verify, diff, probe };
+const verbs = { train, resume, ...looks, prune, gc, doctor };
 
 const grammar = or(
   train,
@@ -253,6 +283,7 @@ const grammar = or(
   checkpoints,
   verify,
   diff,
+  probe,
   prune,
   gc,
   doctor,

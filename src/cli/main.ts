@@ -27,6 +27,8 @@ async function carryOut(args: Arguments): Promise<number> {
       return await (await import("./verify.ts")).run(args);
     case "diff":
       return await (await import("./diff.ts")).run(args);
+    case "probe":
+      return await (await import("./probe.ts")).run(args);
     case "prune":
       return await (await import("./prune.ts")).run(args);
     case "gc":

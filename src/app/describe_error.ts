@@ -72,6 +72,16 @@ export function describeError(error: RunError): string {
     case "StepPassed":
       return `Run "${error.run}" is at step ${error.step} already, beyond --until ${error.until}. ` +
         "Ask for a later step.";
+    case "StepsOutside":
+      return `Run "${error.run}" cannot be replayed from step ${error.from} to ${error.to}: it has ` +
+        `${error.head} steps. Expected 0 <= from <= to <= ${error.head}, and from before the last.`;
+    case "TaskUnusable":
+      return `No task can be had from "${error.export}" of ${error.module}: ${error.reason}. ` +
+        "Expected a module that exports by this name a task, or a function from a config to one.";
+    case "WorkerFailed":
+      return `The worker that recomputed the steps ${error.from + 1} to ${error.to} of run ` +
+        `"${error.run}" failed: ${error.reason}. Try again with one worker, which recomputes them ` +
+        "in the main thread.";
     case "TaskFailed":
       return `The task failed after step ${error.step}: ${error.message}. ` +
         "Mend it and run the same command again: it goes on from there.";

@@ -70,6 +70,29 @@ export type RunError =
     readonly until: number;
     readonly step: number;
   }
+  | {
+    /** Steps are asked for that the run does not have. */
+    readonly type: "StepsOutside";
+    readonly run: RunId;
+    readonly from: number;
+    readonly to: number;
+    readonly head: number;
+  }
+  | {
+    /** The export of a module is to be a task, or make one, and does not. */
+    readonly type: "TaskUnusable";
+    readonly module: string;
+    readonly export: string;
+    readonly reason: string;
+  }
+  | {
+    /** A worker threw or ended while it recomputed steps. */
+    readonly type: "WorkerFailed";
+    readonly run: RunId;
+    readonly from: number;
+    readonly to: number;
+    readonly reason: string;
+  }
   | { readonly type: "TaskFailed"; readonly step: number; readonly message: string };
 
 /** A setting that a run was started with and the one that is asked for now. */

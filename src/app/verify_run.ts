@@ -14,6 +14,7 @@ import { checkSnapshot } from "./check_snapshot.ts";
 import { describeError } from "./describe_error.ts";
 import type { RunError } from "./errors.ts";
 import { readRun } from "./read_run.ts";
+import type { SegmentReplay } from "./replay_segment.ts";
 import { type UnnamedView, unnamedViews } from "./unnamed_views.ts";
 
 /** What a verification found. */
@@ -26,11 +27,29 @@ export interface VerifyReport {
   readonly steps: number;
   /** Snapshots whose every byte was checked. */
   readonly snapshots: number;
-  /** Present when the steps were recomputed: how many, and how many events were compared. */
-  readonly replay?: { readonly steps: number; readonly compared: number };
+  /** Present when steps were recomputed. */
+  readonly replay?: ReplayReport;
   /** A last line that was never acknowledged: no fault, and cut off when the run goes on. */
   readonly torn?: TornTail;
   readonly problems: readonly Problem[];
+}
+
+/** What was recomputed of a run. */
+export interface ReplayReport {
+  /** Steps that are as recorded. */
+  readonly steps: number;
+  /** Events that are as recorded, and those of them that have a fingerprint of the state. */
+  readonly compared: number;
+  readonly fingerprints: number;
+  /** In the order of their steps. */
+  readonly segments: readonly SegmentReplay[];
+  /** How many segments there were, where some were taken at random. */
+  readonly of?: number;
+  /**
+   * The chance that one forged segment is among those: their number over `of`. `chanceOfCatching` has
+   * the formula for several.
+   */
+  readonly chance?: number;
 }
 
 /** Something that is not as it should be. */
@@ -47,6 +66,8 @@ export interface Problem {
   /** The first step that is wrong, where one can be named. */
   readonly step?: number;
   readonly position?: number;
+  /** The tensors that differ, as "group/path", where they are known. */
+  readonly leaves?: readonly string[];
   readonly message: string;
 }
 

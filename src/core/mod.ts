@@ -65,10 +65,17 @@ export {
   type Verdict,
   type Wanted,
 } from "./retention_policy.ts";
+export {
+  type ReplaySegment,
+  replaySegments,
+  segmentsWithin,
+  type StepRange,
+} from "./replay_segments.ts";
 export { bits, foldIn, key, normal, type RngKey, split, uniform } from "./rng_key.ts";
 export { type BadRunId, parseRunId, type RunId } from "./run_id.ts";
 export type { LossAt, RunState, RunStatus, SnapshotRef } from "./run_state.ts";
 export { type RunSummary, runSummary } from "./run_summary.ts";
+export { chanceOfCatching, type Draw, sampleOf } from "./sample.ts";
 export { type SavePolicy, savePolicy } from "./save_policy.ts";
 export {
   constant,

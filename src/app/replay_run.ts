@@ -21,8 +21,8 @@ import { replayAll } from "./replay_all.ts";
 import type { SegmentWorkers } from "./segment_workers.ts";
 import { type Problem, type VerifyReport, verifyRun } from "./verify_run.ts";
 
-/** Problems that do not stand in the way of a replay: it needs no snapshot, and no derived data. */
-const HARMLESS: readonly Problem["type"][] = ["SnapshotUnreadable", "DerivedDiffers"];
+/** Problems after which nothing can be recomputed: nobody knows what was to be computed. */
+const FATAL: readonly Problem["type"][] = ["LogDamaged", "HistoryFlawed"];
 
 /** What of a run is recomputed, and where. */
 export interface ReplayOptions extends StepRange {
@@ -42,8 +42,10 @@ export interface ReplayOptions extends StepRange {
  * checking its integrity. Writes nothing.
  *
  * The run is recomputed in segments from each kept snapshot to the next, each apart from the others. The
- * state at the end of one is what the next one begins with, so together they prove the whole run. All
- * differences are in `replay.segments`; the problem that the report names is the one of the lowest step.
+ * state at the end of one is what the next one begins with, so together they prove the whole run. A
+ * snapshot that is unreadable, or not what the log says, is none to begin with. All differences are in
+ * `replay.segments`; the problem that the report names is the one of the lowest step. Where the log is
+ * damaged, or its history cannot be, nothing is recomputed.
  *
  * Fails with StepsOutside where the run has no such steps.
  */
@@ -56,7 +58,7 @@ export function replayRun<P extends Tree, B extends HostBatch>(
   return attempt<RunError, VerifyReport>(async (get) => {
     await env.device.activate();
     const report = await get(verifyRun(env.store, run));
-    if (report.problems.some(({ type }) => !HARMLESS.includes(type))) return report;
+    if (report.problems.some(({ type }) => FATAL.includes(type))) return report;
     const recorded = await get(readRun(env.store, run));
     checkContinuation(run, recorded.state, task, {});
     const within = segmentsOf(recorded, report.problems, options);
@@ -93,7 +95,7 @@ export function replayRun<P extends Tree, B extends HostBatch>(
   });
 }
 
-/** The segments of the steps that are asked for; those whose start was found unreadable go on. */
+/** The segments of the steps that are asked for; none begins with a snapshot that has a problem. */
 function segmentsOf(
   { run, state: head }: RecordedRun,
   problems: readonly Problem[],
@@ -104,9 +106,10 @@ function segmentsOf(
   if (!asksAll && (from < 0 || from >= head.step || to < 1 || to > head.step || from > to)) {
     fail({ type: "StepsOutside", run, from, to, head: head.step } satisfies RunError);
   }
-  const unreadable = problems.filter(({ type }) => type === "SnapshotUnreadable");
-  const steps = new Set(unreadable.flatMap(({ step }) => step ?? []));
-  return segmentsWithin(replaySegments(head, steps), range);
+  const unusable = problems
+    .filter(({ type }) => type === "SnapshotUnreadable" || type === "SnapshotDiffers")
+    .flatMap(({ step }) => step ?? []);
+  return segmentsWithin(replaySegments(head, new Set(unusable)), range);
 }
 
 function sum<A>(items: readonly A[], amount: (item: A) => number): number {

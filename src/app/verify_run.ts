@@ -2,7 +2,7 @@ import * as E from "fp-ts/Either.js";
 import type { TaskEither } from "fp-ts/TaskEither.js";
 import { historyDigest, NO_HISTORY } from "../codec/history_digest.ts";
 import type { Digest } from "../core/digest.ts";
-import type { RunEvent } from "../core/event.ts";
+import { isStep, type RunEvent } from "../core/event.ts";
 import { historyFlaw } from "../core/history_flaw.ts";
 import type { RunId } from "../core/run_id.ts";
 import type { SnapshotRef } from "../core/run_state.ts";
@@ -90,7 +90,7 @@ export function verifyRun(store: Store, run: RunId): TaskEither<RunError, Verify
     if (flaw !== undefined) {
       const { position, reason } = flaw;
       const message = `History is wrong at position ${position}: ${reason}`;
-      problems.push({ type: "HistoryFlawed", position, message });
+      problems.push({ type: "HistoryFlawed", step: stepAt(events, position), position, message });
     }
     const histories = historiesAt(events);
     for (const ref of state.snapshots) {
@@ -122,6 +122,11 @@ export function verifyRun(store: Store, run: RunId): TaskEither<RunError, Verify
       problems,
     };
   });
+}
+
+/** The step that an event belongs to by its place: its own where it is that of a step, else the last. */
+function stepAt(events: readonly RunEvent[], position: number): number {
+  return events.slice(0, position).filter(isStep).length + (isStep(events[position]!) ? 1 : 0);
 }
 
 /** Whether a snapshot was not pruned while the run was verified. */

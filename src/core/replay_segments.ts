@@ -24,16 +24,16 @@ export interface ReplaySegment {
 /**
  * The segments of a run, whose fold is `head`, in order. One at least, also of a run without steps.
  *
- * A snapshot at a step of `unreadable` is no start: the segment before it goes on beyond it. Nor is one
- * of the last step: it, and what the log says after it, is compared by the segment that leads to it.
+ * A snapshot at a step of `unusable` is no start: the segment before it goes on beyond it. Nor is one of
+ * the last step: it, and what the log says after it, is compared by the segment that leads to it.
  */
 export function replaySegments(
   head: RunState,
-  unreadable: ReadonlySet<number> = new Set(),
+  unusable: ReadonlySet<number> = new Set(),
 ): readonly ReplaySegment[] {
   const refs = head.snapshots.filter(({ step }) => 0 < step && step < head.step);
   const byStep = new Map(
-    refs.filter(({ step }) => !unreadable.has(step)).map((ref) => [ref.step, ref]),
+    refs.filter(({ step }) => !unusable.has(step)).map((ref) => [ref.step, ref]),
   );
   const kept = [...byStep.values()].sort((a, b) => a.step - b.step);
   const ends = [

@@ -30,12 +30,14 @@ export function segmentWorkers({ count, ...means }: SegmentWorkersOptions): Segm
     ),
     waiting: 0,
   }));
+  let closed = false;
   return {
     count,
     replay: (run, segment, reporter) => async () => {
       const worker = workers.reduce((a, b) => b.waiting < a.waiting ? b : a);
       worker.waiting++;
       try {
+        if (closed) throw new Error("the workers are closed");
         const told = (notice: Notice) => reporter?.report(notice);
         return await worker.thread.ask({ means, run, segment }, [], told);
       } catch (error) {
@@ -46,6 +48,9 @@ export function segmentWorkers({ count, ...means }: SegmentWorkersOptions): Segm
         worker.waiting--;
       }
     },
-    close: async () => void await Promise.all(workers.map(({ thread }) => thread.end())),
+    close: async () => {
+      closed = true;
+      await Promise.all(workers.map(({ thread }) => thread.end()));
+    },
   };
 }

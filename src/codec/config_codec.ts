@@ -10,7 +10,11 @@ import {
   withoutNeutral,
 } from "./decoders.ts";
 
-const settings = decoder("flat settings", (value) => isSettings(value) ? value : undefined);
+/** Values of settings by their names or paths. */
+export const settings: t.Type<Readonly<Record<string, number | string | boolean>>> = decoder(
+  "flat settings",
+  (value) => isSettings(value) ? value : undefined,
+);
 
 const dataSettings = decoder(
   "flat settings with shuffle",
@@ -27,6 +31,7 @@ const dataSettings = decoder(
 const NEUTRAL = {
   batch: { grain: 0 },
   optimizer: { nesterov: false },
+  schedule: { steps: 0 },
   clip: { value: 0 },
   evaluate: { patience: 0 },
   ema: { decay: 0 },
@@ -69,12 +74,13 @@ export const runConfig: t.Decoder<unknown, RunConfig> = withEmptyGroups(laterObj
     beta2: float,
     epsilon: float,
   }, NEUTRAL.optimizer),
-  schedule: object({
+  schedule: laterObject({
     name: literals("constant", "cosine", "step", "warmupStableDecay"),
     warmupSteps: count,
     factor: float,
     every: count,
-  }),
+    steps: count,
+  }, NEUTRAL.schedule),
   clip: laterObject({ norm: float, value: float }, NEUTRAL.clip),
   data: dataSettings,
   model: settings,

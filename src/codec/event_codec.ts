@@ -1,10 +1,8 @@
 import * as E from "fp-ts/Either.js";
 import * as t from "io-ts";
-import type { DataIdentity } from "../core/data_identity.ts";
-import type { Environment } from "../core/environment.ts";
 import type { RunEvent } from "../core/event.ts";
 import type { Json } from "../core/json.ts";
-import { runConfig, writtenConfig } from "./config_codec.ts";
+import { runConfig, settings, writtenConfig } from "./config_codec.ts";
 import {
   count,
   decode,
@@ -12,34 +10,17 @@ import {
   float,
   hexadecimal,
   literals,
-  named,
   object,
   partly,
+  positive,
 } from "./decoders.ts";
 import { encodeNumbers } from "./float_codec.ts";
+import { dataIdentity, environment } from "./identity_codec.ts";
 import { writeJson } from "./json_writer.ts";
+import { runFacts, writtenFacts } from "./run_facts_codec.ts";
+import { runOrigin } from "./run_origin_codec.ts";
 
 type DataOf<Type extends RunEvent["type"]> = Extract<RunEvent, { type: Type }>["data"];
-
-/** Where steps are computed. */
-export const environment: t.Decoder<unknown, Environment> = partly({
-  backend: t.string,
-  adapter: t.string,
-  tfjs: t.string,
-  runtime: t.string,
-  platform: t.string,
-}, { kernels: named("the name of a kernel", isKernelName, hexadecimal(16)) });
-
-function isKernelName(name: string): boolean {
-  return /^[A-Za-z][\w.]*$/.test(name);
-}
-
-/** Which data a run trains on. */
-export const dataIdentity: t.Decoder<unknown, DataIdentity> = object({
-  name: t.string,
-  samples: count,
-  digest,
-});
 
 const step: t.Decoder<unknown, DataOf<"StepTaken">> = partly({
   step: count,
@@ -53,13 +34,13 @@ const step: t.Decoder<unknown, DataOf<"StepTaken">> = partly({
 
 /** What each type of event has for data. A new type of event breaks the build here. */
 const dataOf: { readonly [Type in RunEvent["type"]]: t.Decoder<unknown, DataOf<Type>> } = {
-  RunStarted: object({
+  RunStarted: partly({
     task: t.string,
     config: runConfig,
     data: dataIdentity,
     environment,
     state: digest,
-  }),
+  }, { heldOut: dataIdentity, code: digest, origin: runOrigin }),
   StepTaken: step,
   StepSkipped: step,
   EvaluationTaken: partly({ step: count, loss: float, samples: count }, { emaLoss: float }),
@@ -76,8 +57,23 @@ const dataOf: { readonly [Type in RunEvent["type"]]: t.Decoder<unknown, DataOf<T
     message: t.string,
   }),
   SnapshotPruned: object({ step: count, snapshot: digest }),
+  SnapshotMaterialized: partly({
+    step: count,
+    snapshot: digest,
+    state: digest,
+    position: positive,
+    epoch: count,
+    index: count,
+  }, { loss: float, evaluation: float }),
+  ConfigChanged: object({
+    step: count,
+    changes: settings,
+    class: literals("free", "training"),
+  }),
+  CodeChanged: object({ step: count, code: digest }),
   RunPaused: object({ step: count, reason: literals("until", "signal") }),
   RunResumed: partly({ step: count }, { environment }),
+  RunRewound: object({ step: count, position: positive, history: digest, facts: runFacts }),
   RunCompleted: object({ step: count }),
   RunFailed: object({ step: count, message: t.string }),
 };
@@ -110,7 +106,13 @@ export function decodeEvent(value: unknown): E.Either<string, RunEvent> {
 }
 
 function written(event: RunEvent): unknown {
-  if (event.type !== "RunStarted") return event;
   const { type, data } = event;
-  return { type, data: { ...data, config: writtenConfig(data.config) } };
+  switch (type) {
+    case "RunStarted":
+      return { type, data: { ...data, config: writtenConfig(data.config) } };
+    case "RunRewound":
+      return { type, data: { ...data, facts: writtenFacts(data.facts) } };
+    default:
+      return event;
+  }
 }

@@ -8,12 +8,14 @@ import { encodeEvent } from "./event_codec.ts";
 export const NO_HISTORY: Digest = "0".repeat(64);
 
 /**
- * The digest of a history that goes on with `event`; events that are no computation leave it as it is.
+ * The digest of a history that goes on with `event`; events that are no computation leave it as it is, and
+ * a rewind brings an earlier one back.
  *
  * A chain over events without their envelopes, so that equal trainings have equal histories whenever
  * and in however many sessions they were computed: docs/format.md.
  */
 export function historyDigest(before: Digest, event: RunEvent): Digest {
+  if (event.type === "RunRewound") return event.data.history;
   if (!isComputation(event)) return before;
   return sha256(before, "\n", canonicalJson(encodeEvent(event)));
 }

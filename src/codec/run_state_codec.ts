@@ -1,12 +1,11 @@
 import type * as E from "fp-ts/Either.js";
 import * as t from "io-ts";
-import type { LossAt, RunState, SnapshotRef } from "../core/run_state.ts";
-import { runConfig, writtenConfig } from "./config_codec.ts";
-import { count, dataCursor, decode, digest, float, literals, object, partly } from "./decoders.ts";
-import { dataIdentity, environment } from "./event_codec.ts";
+import type { RunState, SnapshotRef } from "../core/run_state.ts";
+import { count, dataCursor, decode, digest, float, literals, partly } from "./decoders.ts";
+import { dataIdentity } from "./identity_codec.ts";
 import { writeJson } from "./json_writer.ts";
-
-const lossAt: t.Decoder<unknown, LossAt> = object({ step: count, loss: float });
+import { laterFacts, writtenFacts } from "./run_facts_codec.ts";
+import { runOrigin } from "./run_origin_codec.ts";
 
 const snapshotRef: t.Decoder<unknown, SnapshotRef> = partly(
   {
@@ -14,7 +13,7 @@ const snapshotRef: t.Decoder<unknown, SnapshotRef> = partly(
     step: count,
     snapshot: digest,
     state: digest,
-    reason: literals("scheduled", "final", "paused"),
+    reason: literals("scheduled", "final", "paused", "forked", "materialized"),
     cursor: dataCursor,
   },
   { loss: float, evaluation: float },
@@ -29,28 +28,18 @@ const runState: t.Decoder<unknown, RunState> = partly(
     snapshots: t.array(snapshotRef as t.Type<SnapshotRef>),
   },
   {
+    ...laterFacts,
     task: t.string,
-    config: runConfig,
     data: dataIdentity,
-    environment,
-    skippedSteps: count,
-    lastLoss: lossAt,
-    trainEmaLoss: float,
-    lastEvaluation: lossAt,
-    bestEvaluation: lossAt,
-    worseEvaluations: count,
-    bestTrainLoss: lossAt,
-    failedSnapshot: count,
+    heldOut: dataIdentity,
+    origin: runOrigin,
+    abandoned: t.array(snapshotRef as t.Type<SnapshotRef>),
   },
 );
 
 /** The canonical JSON of a state, numbers and config as in events: equal states have equal texts. */
 export function runStateText(state: RunState): string {
-  const { config } = state;
-  return writeJson(
-    config === undefined ? state : { ...state, config: writtenConfig(config) },
-    "name",
-  );
+  return writeJson(writtenFacts(state), "name");
 }
 
 /** The state that `runStateText` wrote, or one line that says what is wrong with it. */

@@ -38,6 +38,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   "schedule.warmupSteps": countOrZero,
   "schedule.factor": share,
   "schedule.every": positiveInteger,
+  "schedule.steps": countOrZero,
   "clip.norm": notNegative,
   "clip.value": notNegative,
   "data.shuffle": trueOrFalse,

@@ -1,11 +1,14 @@
 import type { Digest } from "./digest.ts";
 import type { Environment } from "./environment.ts";
 import type {
+  ConfigChanged,
   EvaluationTaken,
   RunFailed,
   RunPaused,
+  RunRewound,
   RunStarted,
   SnapshotFailed,
+  SnapshotMaterialized,
   SnapshotTaken,
   StepTaken,
 } from "./event.ts";
@@ -19,8 +22,10 @@ export type RunCommand =
   | { readonly type: "RecordSnapshotFailure"; readonly data: SnapshotFailed["data"] }
   /** The snapshots, by id, that are to be kept no longer. */
   | { readonly type: "PruneSnapshots"; readonly data: { readonly snapshots: readonly Digest[] } }
+  | { readonly type: "RecordMaterialized"; readonly data: SnapshotMaterialized["data"] }
   | { readonly type: "PauseRun"; readonly data: Pick<RunPaused["data"], "reason"> }
   | { readonly type: "ResumeRun"; readonly data: ResumeWish }
+  | { readonly type: "RewindRun"; readonly data: RunRewound["data"] }
   | { readonly type: "CompleteRun" }
   | { readonly type: "FailRun"; readonly data: Pick<RunFailed["data"], "message"> };
 
@@ -30,4 +35,6 @@ export interface ResumeWish {
   readonly environment: Environment;
   /** Go on even if the environment is another one, and record that exactness ends there. */
   readonly acceptEnvironment: boolean;
+  /** Settings that are to be others from here on. */
+  readonly config?: Pick<ConfigChanged["data"], "changes" | "class">;
 }

@@ -21,7 +21,7 @@ export type Settings = Readonly<Record<string, number | string | boolean>>;
 export interface RunConfig {
   /** Root of every random number: initial parameters, data order, dropout. */
   readonly seed: number;
-  /** `max`: optimiser updates in the plan, which also sets the length of the schedule. */
+  /** `max`: optimiser updates in the plan; also the length of a schedule that has none of its own. */
   readonly steps: { readonly max: number };
   /**
    * `size`: samples an optimiser step. `micro`: samples of a forward and backward pass, a divisor of it.
@@ -56,6 +56,8 @@ export interface RunConfig {
     readonly factor: number;
     /** step: updates between drops; warmupStableDecay: updates of the decay at the end. */
     readonly every: number;
+    /** Updates from the first to the end of the schedule; 0: `steps.max`. After them the rate stays. */
+    readonly steps: number;
   };
   /**
    * `value`: each element of the gradients is brought to within this of 0; `norm`: then they are scaled
@@ -93,6 +95,11 @@ export interface RunConfig {
   readonly lossScale: { readonly initial: number; readonly growthInterval: number };
 }
 
+/** Optimiser updates from the first to the end of the schedule. */
+export function scheduleSteps({ schedule, steps }: Pick<RunConfig, "schedule" | "steps">): number {
+  return schedule.steps === 0 ? steps.max : schedule.steps;
+}
+
 /** Samples of one forward and backward pass. */
 export function grainOf({ batch }: Pick<RunConfig, "batch">): number {
   return batch.grain === 0 ? batch.micro : batch.grain;
@@ -113,7 +120,7 @@ export const defaultConfig: RunConfig = {
     beta2: 0.999,
     epsilon: 1e-8,
   },
-  schedule: { name: "constant", warmupSteps: 0, factor: 0.1, every: 100 },
+  schedule: { name: "constant", warmupSteps: 0, factor: 0.1, every: 100, steps: 0 },
   clip: { norm: 0, value: 0 },
   data: { shuffle: true },
   model: {},

@@ -69,6 +69,17 @@ function readAs(before: Setting, text: string): Setting | undefined {
   }
 }
 
+/** A config with other values in place of those that it has at these paths; others are passed over. */
+export function withSettings(
+  config: RunConfig,
+  changes: Readonly<Record<string, Setting>>,
+): RunConfig {
+  const known = settings(config);
+  return Object.entries(changes)
+    .filter(([path, value]) => typeof value === typeof known.get(path))
+    .reduce((changed, [path, value]) => withSetting(changed, path, value), config);
+}
+
 function withSetting(config: RunConfig, path: string, value: Setting): RunConfig {
   const dot = path.indexOf(".");
   if (dot < 0) return { ...config, [path]: value };

@@ -2,7 +2,14 @@ import * as E from "fp-ts/Either.js";
 import type { ResumeWish, RunCommand } from "./command.ts";
 import type { Digest } from "./digest.ts";
 import { type EnvironmentChange, environmentChanges } from "./environment.ts";
-import { type RunEvent, type SnapshotTaken, stepEvent, type StepTaken } from "./event.ts";
+import {
+  type RunEvent,
+  type SnapshotMaterialized,
+  type SnapshotTaken,
+  stepEvent,
+  type StepTaken,
+} from "./event.ts";
+import { withSettings } from "./config_path.ts";
 import { planEnds } from "./plan_ends.ts";
 import type { RunState, RunStatus } from "./run_state.ts";
 
@@ -54,10 +61,16 @@ export function decide(command: RunCommand, state: RunState): Decision {
       });
     case "PruneSnapshots":
       return E.right(prunedEvents(command.data.snapshots, state));
+    case "RecordMaterialized":
+      return decideMaterialized(command.data, state);
     case "PauseRun":
       return E.right([{ type: "RunPaused", data: { step: state.step, ...command.data } }]);
     case "ResumeRun":
       return decideResume(command.data, state);
+    case "RewindRun":
+      return command.data.step < state.step || command.data.position < state.version
+        ? E.right([{ type: "RunRewound", data: command.data }])
+        : wrongStep(command.type, state.step - 1, command.data.step);
     case "CompleteRun":
       return planEnds(state)
         ? E.right([{ type: "RunCompleted", data: { step: state.step } }])
@@ -69,14 +82,19 @@ export function decide(command: RunCommand, state: RunState): Decision {
   }
 }
 
+const BEGUN: readonly RunStatus[] = ["running", "paused", "failed", "completed"];
+
 function allowedStatus(command: RunCommand): readonly RunStatus[] {
   switch (command.type) {
     case "StartRun":
       return ["absent"];
     case "ResumeRun":
-      return ["running", "paused", "failed"];
+      // One that is complete goes on where its plan is another.
+      return command.data.config === undefined ? ["running", "paused", "failed"] : BEGUN;
     case "PruneSnapshots":
-      return ["running", "paused", "failed", "completed"];
+    case "RecordMaterialized":
+    case "RewindRun":
+      return BEGUN;
     default:
       return ["running"];
   }
@@ -104,19 +122,36 @@ function prunedEvents(snapshots: readonly Digest[], state: RunState): readonly R
   );
 }
 
-/** A run that died without a word goes on without a word: its log is that of a run that never died. */
+/** One for a snapshot that is not kept. */
+function decideMaterialized(data: SnapshotMaterialized["data"], state: RunState): Decision {
+  if (state.snapshots.some(({ step }) => step === data.step)) return E.right([]);
+  return data.step <= state.step
+    ? E.right([{ type: "SnapshotMaterialized", data }])
+    : wrongStep("RecordMaterialized", state.step, data.step);
+}
+
+/**
+ * A run that died without a word goes on without a word: its log is that of a run that never died. One
+ * that is complete goes on only where other settings give it something to do.
+ */
 function decideResume(wish: ResumeWish, state: RunState): Decision {
   const recorded = state.environment;
   const changes = recorded === undefined ? [] : environmentChanges(recorded, wish.environment);
   if (changes.length > 0 && !wish.acceptEnvironment) {
     return E.left({ type: "EnvironmentChanged", changes });
   }
-  if (changes.length > 0) {
-    const { environment } = wish;
-    return E.right([{ type: "RunResumed", data: { step: state.step, environment } }]);
+  const { step, status } = state;
+  const { environment, config } = wish;
+  const after = config && { ...state, config: withSettings(state.config!, config.changes) };
+  if (status === "completed" && (after === undefined || planEnds(after))) {
+    const expected = ["running", "paused", "failed"] as const;
+    return E.left({ type: "WrongStatus", command: "ResumeRun", expected, actual: status });
   }
-  if (state.status === "running") return E.right([]);
-  return E.right([{ type: "RunResumed", data: { step: state.step } }]);
+  const events: RunEvent[] = [];
+  if (changes.length > 0) events.push({ type: "RunResumed", data: { step, environment } });
+  else if (status !== "running") events.push({ type: "RunResumed", data: { step } });
+  if (config) events.push({ type: "ConfigChanged", data: { step, ...config } });
+  return E.right(events);
 }
 
 function atStep(

@@ -1,7 +1,11 @@
 import type { RunConfig } from "./config.ts";
+import type { Setting } from "./config_path.ts";
 import type { DataIdentity } from "./data_identity.ts";
 import type { Digest } from "./digest.ts";
 import type { Environment } from "./environment.ts";
+import type { RunFacts } from "./run_state.ts";
+import type { RunOrigin } from "./run_origin.ts";
+import type { SettingClass } from "./setting_class.ts";
 
 /**
  * What can happen to a run, in the past tense.
@@ -18,12 +22,19 @@ export type RunEvent =
   | SnapshotTaken
   | SnapshotFailed
   | SnapshotPruned
+  | SnapshotMaterialized
+  | ConfigChanged
+  | CodeChanged
   | RunPaused
   | RunResumed
+  | RunRewound
   | RunCompleted
   | RunFailed;
 
-/** The run began from an initial state that its seed determines. Always at position 0. */
+/**
+ * The run began: from an initial state that its seed determines, or, where it has an `origin`, from a state
+ * of another run. Always at position 0.
+ */
 export interface RunStarted {
   readonly type: "RunStarted";
   readonly data: {
@@ -31,9 +42,14 @@ export interface RunStarted {
     readonly task: string;
     readonly config: RunConfig;
     readonly data: DataIdentity;
+    /** The data that evaluations are made on, where there is any. */
+    readonly heldOut?: DataIdentity;
     readonly environment: Environment;
-    /** Digest of the training state at step 0. */
+    /** Digest of the manifest of the code that computes, where it is known. */
+    readonly code?: Digest;
+    /** Digest of the training state that the run begins with. */
     readonly state: Digest;
+    readonly origin?: RunOrigin;
   };
 }
 
@@ -143,6 +159,45 @@ export interface SnapshotPruned {
   readonly data: { readonly step: number; readonly snapshot: Digest };
 }
 
+/**
+ * The snapshot of an earlier step of the live branch was made by recomputation, all of it compared on the
+ * way, and is kept again.
+ */
+export interface SnapshotMaterialized {
+  readonly type: "SnapshotMaterialized";
+  readonly data: {
+    readonly step: number;
+    readonly snapshot: Digest;
+    readonly state: Digest;
+    /** Events of the log up to the state's place: its last one is at `position - 1`. */
+    readonly position: number;
+    readonly epoch: number;
+    readonly index: number;
+    /** Training loss of the step; none for the step that a run begins at. */
+    readonly loss?: number;
+    /** Evaluation loss at the step, where there was an evaluation. */
+    readonly evaluation?: number;
+  };
+}
+
+/** From `step` on the run has these settings: steps up to it are as they were computed. */
+export interface ConfigChanged {
+  readonly type: "ConfigChanged";
+  readonly data: {
+    readonly step: number;
+    /** The new values by path, such as "optimizer.learningRate". */
+    readonly changes: Readonly<Record<string, Setting>>;
+    /** Whether bits of the training depend on a change. */
+    readonly class: Exclude<SettingClass, "architecture">;
+  };
+}
+
+/** From `step` on the run is computed by other code, which somebody accepted. */
+export interface CodeChanged {
+  readonly type: "CodeChanged";
+  readonly data: { readonly step: number; readonly code: Digest };
+}
+
 /** Someone asked the run to stop at `step`; it can go on from there. */
 export interface RunPaused {
   readonly type: "RunPaused";
@@ -156,6 +211,22 @@ export interface RunResumed {
     readonly step: number;
     /** Present when exactness ends here: the environment that the run goes on in. */
     readonly environment?: Environment;
+  };
+}
+
+/**
+ * The run goes on from an earlier state of its own: that after the first `position` events of its log. What
+ * followed them is an abandoned branch; nothing of it is erased.
+ */
+export interface RunRewound {
+  readonly type: "RunRewound";
+  readonly data: {
+    readonly step: number;
+    readonly position: number;
+    /** Digest of the history up to there. */
+    readonly history: Digest;
+    /** What the fold of the events up to there says of the training. */
+    readonly facts: RunFacts;
   };
 }
 
@@ -174,18 +245,24 @@ export interface RunFailed {
 /**
  * Whether an event states what was trained, rather than how the work was interrupted.
  *
- * The training facts of an interrupted run and of an uninterrupted one are equal, byte for byte.
- * What is left out marks the interruptions (RunPaused, RunResumed, RunFailed, the snapshot that a
- * pause takes) and what became of the disk (SnapshotFailed, SnapshotPruned).
+ * The training facts of an interrupted run and of an uninterrupted one are equal, byte for byte, where
+ * those of abandoned branches are left out (`livePath`). What is left out besides marks the interruptions
+ * (RunPaused, RunResumed, RunRewound, RunFailed, the snapshot that a pause takes), what became of the disk
+ * (SnapshotFailed, SnapshotPruned, SnapshotMaterialized), and changes on which no bit depends.
  */
 export function isTrainingFact(event: RunEvent): boolean {
   switch (event.type) {
     case "RunPaused":
     case "RunResumed":
+    case "RunRewound":
     case "RunFailed":
     case "SnapshotFailed":
     case "SnapshotPruned":
+    case "SnapshotMaterialized":
+    case "CodeChanged":
       return false;
+    case "ConfigChanged":
+      return event.data.class === "training";
     case "SnapshotTaken":
       return event.data.reason !== "paused";
     default:
@@ -206,6 +283,8 @@ export function isComputation(event: RunEvent): boolean {
     case "EvaluationTaken":
     case "EpochCompleted":
       return true;
+    case "ConfigChanged":
+      return event.data.class === "training";
     default:
       return false;
   }

@@ -1,5 +1,12 @@
+import { withSettings } from "./config_path.ts";
 import { startOfData } from "./data_cursor.ts";
-import type { RunEvent, SnapshotTaken } from "./event.ts";
+import type {
+  RunEvent,
+  RunRewound,
+  RunStarted,
+  SnapshotMaterialized,
+  SnapshotTaken,
+} from "./event.ts";
 import type { LossAt, RunState, SnapshotRef } from "./run_state.ts";
 
 /** The state of a run of which nothing is recorded. */
@@ -23,10 +30,8 @@ export function evolve(state: RunState, event: RunEvent): RunState {
 
 function evolved(state: RunState, event: RunEvent): RunState {
   switch (event.type) {
-    case "RunStarted": {
-      const { task, config, data, environment } = event.data;
-      return { ...initialState, status: "running", task, config, data, environment };
-    }
+    case "RunStarted":
+      return started(event);
     case "StepSkipped":
     case "StepTaken": {
       const { step, epoch, index, loss } = event.data;
@@ -59,15 +64,26 @@ function evolved(state: RunState, event: RunEvent): RunState {
       return { ...state, failedSnapshot: event.data.step };
     case "SnapshotPruned": {
       const { snapshot, step } = event.data;
-      const kept = state.snapshots.filter((ref) => ref.snapshot !== snapshot || ref.step !== step);
-      return { ...state, snapshots: kept };
+      const isKept = (ref: SnapshotRef) => ref.snapshot !== snapshot || ref.step !== step;
+      const snapshots = state.snapshots.filter(isKept);
+      return withAbandoned({ ...state, snapshots }, (state.abandoned ?? []).filter(isKept));
     }
+    case "SnapshotMaterialized":
+      return { ...state, snapshots: inOrder([...state.snapshots, materializedRef(event)]) };
+    case "ConfigChanged":
+      return state.config === undefined
+        ? state
+        : { ...state, config: withSettings(state.config, event.data.changes) };
+    case "CodeChanged":
+      return { ...state, code: event.data.code };
     case "RunPaused":
       return { ...state, status: "paused" };
     case "RunResumed": {
       const { environment } = event.data;
       return { ...state, status: "running", ...(environment && { environment }) };
     }
+    case "RunRewound":
+      return rewound(state, event);
     case "RunCompleted":
       return { ...state, status: "completed" };
     case "RunFailed":
@@ -75,6 +91,48 @@ function evolved(state: RunState, event: RunEvent): RunState {
     default:
       return event satisfies never;
   }
+}
+
+function started({ data: { state, origin, ...about } }: RunStarted): RunState {
+  const begun: RunState = { ...initialState, status: "running", ...about };
+  if (origin === undefined) return begun;
+  const { step, epoch, index, snapshot } = origin;
+  const cursor = { epoch, index };
+  const own: SnapshotRef = { position: 0, step, snapshot, state, reason: "forked", cursor };
+  return { ...begun, origin, step, cursor, snapshots: [own] };
+}
+
+/** Snapshots that were taken since then belong to a branch that is abandoned. */
+function rewound(state: RunState, { data }: RunRewound): RunState {
+  const { task, data: trainedOn, heldOut, origin, version } = state;
+  const isLive = ({ position }: SnapshotRef) => position < data.position;
+  const back: RunState = {
+    status: "running",
+    version,
+    ...(task !== undefined && { task }),
+    ...(trainedOn && { data: trainedOn }),
+    ...(heldOut && { heldOut }),
+    ...(origin && { origin }),
+    ...data.facts,
+    step: data.step,
+    snapshots: state.snapshots.filter(isLive),
+  };
+  const left = state.snapshots.filter((ref) => !isLive(ref));
+  return withAbandoned(back, [...state.abandoned ?? [], ...left]);
+}
+
+function withAbandoned(state: RunState, abandoned: readonly SnapshotRef[]): RunState {
+  const { abandoned: _, ...rest } = state;
+  return abandoned.length === 0 ? rest : { ...rest, abandoned };
+}
+
+function inOrder(snapshots: readonly SnapshotRef[]): readonly SnapshotRef[] {
+  return snapshots.toSorted((a, b) => a.step - b.step);
+}
+
+function materializedRef({ data }: SnapshotMaterialized): SnapshotRef {
+  const { epoch, index, position, ...about } = data;
+  return { ...about, position: position - 1, reason: "materialized", cursor: { epoch, index } };
 }
 
 function snapshotRef(state: RunState, { data }: SnapshotTaken): SnapshotRef {

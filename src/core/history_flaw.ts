@@ -1,15 +1,13 @@
+import * as E from "fp-ts/Either.js";
+import { checkConfig } from "./check_config.ts";
+import { type Setting, settings, withSettings } from "./config_path.ts";
 import type { RunConfig } from "./config.ts";
-import {
-  isStep,
-  type RunEvent,
-  type SnapshotPruned,
-  stepEvent,
-  type StepSkipped,
-  type StepTaken,
-} from "./event.ts";
+import { isStep, type RunEvent, stepEvent, type StepSkipped, type StepTaken } from "./event.ts";
 import { evolve, initialState } from "./evolve.ts";
+import { livePath, type PlacedEvent } from "./live_path.ts";
 import { lossScaleAfter, type LossScaleAt } from "./loss_scale_rule.ts";
 import { planEnds } from "./plan_ends.ts";
+import { factsOf, type RunState } from "./run_state.ts";
 
 /** The first event of a history that cannot be where it is. */
 export interface HistoryFlaw {
@@ -18,57 +16,171 @@ export interface HistoryFlaw {
 }
 
 /**
- * Checks what every history promises: it begins with RunStarted, once, holds each step once and in
- * order, skipped where its gradients tell so and at the loss scale that the steps before it lead to, and
- * is complete only where its plan ends. After that snapshots may be pruned, each that is kept once, and
- * nothing else happens. A chain of digests alone cannot tell: whoever forges events can
- * recompute it.
+ * Checks what every history promises: it begins with RunStarted, once, holds each step of a branch once and
+ * in order, skipped where its gradients tell so and at the loss scale that the steps before it lead to, is
+ * complete only where its plan ends, and goes back only to what it was. After it is complete, snapshots
+ * may be pruned (each that is kept, once) and made anew, and nothing else happens unless it goes on. A chain
+ * of digests alone cannot tell: whoever forges events can recompute it.
  */
 export function historyFlaw(events: readonly RunEvent[]): HistoryFlaw | undefined {
-  let step = 0;
-  let state = initialState;
-  let completed = false;
-  let lossScale: LossScaleAt | undefined;
+  let at = beginning;
   const kept = new Set<string>();
   for (const [position, event] of events.entries()) {
-    const starts = event.type === "RunStarted";
-    if (starts !== (position === 0)) {
-      return { position, reason: `expected RunStarted at position 0 and there alone` };
-    }
-    if (event.type === "SnapshotPruned") {
-      if (!kept.delete(nameOf(event.data))) {
-        return { position, reason: `expected SnapshotPruned of a snapshot that is kept` };
-      }
-      continue;
-    }
-    if (completed) {
-      return { position, reason: `expected nothing after RunCompleted, found ${event.type}` };
-    }
-    if (event.type === "RunStarted") lossScale = initialLossScale(event.data.config);
-    if (isStep(event)) {
-      const reason = flawOfStep(event, step, lossScale);
-      if (reason !== undefined) return { position, reason };
-      lossScale = lossScale &&
-        lossScaleAfter(lossScale, event.data.gradNorm, state.config!.lossScale);
-      step++;
-    } else if ("step" in event.data && event.data.step !== step) {
-      return {
-        position,
-        reason: `expected ${event.type} at step ${step}, found ${event.data.step}`,
-      };
-    }
-    if (event.type === "SnapshotTaken") kept.add(nameOf(event.data));
-    completed = event.type === "RunCompleted";
-    if (completed && !planEnds(state)) {
-      const last = state.config?.steps.max;
-      return { position, reason: `expected RunCompleted at step ${last}, found it at ${step}` };
-    }
-    state = evolve(state, event);
+    const reason = flawOf(event, position, at, kept, events);
+    if (reason !== undefined) return { position, reason };
+    at = placeAfter(at, event, position, events);
   }
   return undefined;
 }
 
-function initialLossScale({ precision, lossScale }: RunConfig): LossScaleAt | undefined {
+/** What is known before an event. */
+interface Place {
+  readonly state: RunState;
+  readonly lossScale: LossScaleAt | undefined;
+}
+
+const beginning: Place = { state: initialState, lossScale: undefined };
+
+/** What is wrong with an event at its place; `kept` gains and loses the snapshots that it names. */
+function flawOf(
+  event: RunEvent,
+  position: number,
+  { state, lossScale }: Place,
+  kept: Set<string>,
+  events: readonly RunEvent[],
+): string | undefined {
+  if ((event.type === "RunStarted") !== (position === 0)) {
+    return "expected RunStarted at position 0 and there alone";
+  }
+  switch (event.type) {
+    case "SnapshotPruned":
+      return kept.delete(nameOf(event.data))
+        ? undefined
+        : "expected SnapshotPruned of a snapshot that is kept";
+    case "SnapshotMaterialized":
+      kept.add(nameOf(event.data));
+      return flawOfMaterialized(event.data, before(events, position));
+    case "RunRewound":
+      return flawOfRewind(event.data, before(events, position));
+    case "RunResumed":
+    case "ConfigChanged":
+    case "CodeChanged":
+      break;
+    default:
+      if (state.status === "completed") {
+        return `expected nothing after RunCompleted, found ${event.type}`;
+      }
+  }
+  if (isStep(event)) {
+    return planEnds(state)
+      ? `expected no step after step ${state.step}, where the plan ends`
+      : flawOfStep(event, state.step, lossScale);
+  }
+  if (event.type === "RunStarted") return undefined;
+  if (event.data.step !== state.step) {
+    return `expected ${event.type} at step ${state.step}, found ${event.data.step}`;
+  }
+  if (event.type === "ConfigChanged") {
+    return flawOfChange(event.data.changes, state.config!);
+  }
+  if (event.type === "SnapshotTaken") kept.add(nameOf(event.data));
+  if (event.type === "RunCompleted" && !planEnds(state)) {
+    return `expected RunCompleted at step ${state.config?.steps.max}, found it at ${state.step}`;
+  }
+  return undefined;
+}
+
+function placeAfter(
+  { state, lossScale }: Place,
+  event: RunEvent,
+  position: number,
+  events: readonly RunEvent[],
+): Place {
+  const next = evolve(state, event);
+  if (event.type === "RunStarted") return { state: next, lossScale: initialLossScale(event.data) };
+  if (event.type === "RunRewound") {
+    const path = before(events, position).filter((placed) => placed.position < event.data.position);
+    return { state: next, lossScale: foldPath(path).lossScale };
+  }
+  if (!isStep(event) || lossScale === undefined) return { state: next, lossScale };
+  return {
+    state: next,
+    lossScale: lossScaleAfter(lossScale, event.data.gradNorm, state.config!.lossScale),
+  };
+}
+
+/** The path that is live before the event at `position`. */
+function before(events: readonly RunEvent[], position: number): readonly PlacedEvent[] {
+  return livePath(events.slice(0, position).map((event, position) => ({ position, event })));
+}
+
+/** What is known after a path that was found right. */
+function foldPath(path: readonly PlacedEvent[]): Place {
+  return path.reduce((at, { event }) => placeAfter(at, event, 0, []), beginning);
+}
+
+function flawOfRewind(
+  { step, position, facts }: Extract<RunEvent, { type: "RunRewound" }>["data"],
+  path: readonly PlacedEvent[],
+): string | undefined {
+  const back = path.filter((placed) => placed.position < position);
+  if (back.at(-1)?.position !== position - 1) {
+    return `expected RunRewound to a position of the live branch, found ${position}`;
+  }
+  const { state } = foldPath(back);
+  if (state.step !== step) {
+    return `expected RunRewound to step ${state.step} at position ${position}, found ${step}`;
+  }
+  const differs = differingFact(factsOf(state), facts);
+  return differs &&
+    `expected RunRewound to go back to the ${differs} of step ${step}, found another`;
+}
+
+function flawOfMaterialized(
+  { step, position, epoch, index }: Extract<RunEvent, { type: "SnapshotMaterialized" }>["data"],
+  path: readonly PlacedEvent[],
+): string | undefined {
+  const back = path.filter((placed) => placed.position < position);
+  const { state } = foldPath(back);
+  const isThere = back.at(-1)?.position === position - 1 && state.step === step &&
+    state.cursor.epoch === epoch && state.cursor.index === index;
+  return isThere
+    ? undefined
+    : `expected SnapshotMaterialized of step ${step} and its place in the live branch`;
+}
+
+function flawOfChange(
+  changes: Readonly<Record<string, Setting>>,
+  config: RunConfig,
+): string | undefined {
+  const known = settings(config);
+  const unknown = Object.keys(changes).find((path) => !known.has(path));
+  if (unknown !== undefined) {
+    return `expected ConfigChanged of settings that the run has, found ${unknown}`;
+  }
+  const checked = checkConfig(withSettings(config, changes), Object.keys(changes));
+  if (E.isRight(checked) || checked.left.type !== "BadSetting") return undefined;
+  const { path, expected, found } = checked.left;
+  return `expected ConfigChanged to make ${path} ${expected}, found ${found}`;
+}
+
+/** The first fact that is not the same, members compared as JSON-like values. */
+function differingFact(expected: object, found: object): string | undefined {
+  const [before, after] = [expected, found] as Readonly<Record<string, unknown>>[];
+  const names = [...new Set([...Object.keys(expected), ...Object.keys(found)])].sort();
+  return names.find((name) => !isSame(before![name], after![name]));
+}
+
+function isSame(a: unknown, b: unknown): boolean {
+  if (a === null || b === null || typeof a !== "object" || typeof b !== "object") {
+    return Object.is(a, b);
+  }
+  return differingFact(a, b) === undefined;
+}
+
+function initialLossScale(
+  { config: { precision, lossScale } }: { readonly config: RunConfig },
+): LossScaleAt | undefined {
   return precision === "float32" ? undefined : { scale: lossScale.initial, finiteSteps: 0 };
 }
 
@@ -89,6 +201,6 @@ function flawOfStep(
 }
 
 /** A snapshot that is pruned is named by its step too: whoever folds the history looks at both. */
-function nameOf({ step, snapshot }: SnapshotPruned["data"]): string {
+function nameOf({ step, snapshot }: { readonly step: number; readonly snapshot: string }): string {
   return `${step} ${snapshot}`;
 }

@@ -31,13 +31,15 @@ export interface LossPoint {
   readonly gradNorm: number;
 }
 
-/** Every step's loss, once and in order. */
+/** The loss of every step of the live branch, once and in order. */
 export const lossCurve: Projection<LossPoint[]> = {
   initialView: () => [],
   evolve(points, event) {
     if (isStep(event)) {
       const { step, loss, learningRate, gradNorm } = event.data;
       points.push({ step, loss, learningRate, gradNorm });
+    } else if (event.type === "RunRewound") {
+      while (points.length > 0 && points.at(-1)!.step > event.data.step) points.pop();
     }
     return points;
   },

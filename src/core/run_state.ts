@@ -4,18 +4,19 @@ import type { DataIdentity } from "./data_identity.ts";
 import type { Digest } from "./digest.ts";
 import type { Environment } from "./environment.ts";
 import type { SnapshotReason } from "./event.ts";
+import type { RunOrigin } from "./run_origin.ts";
 
 /** Where a run is in its life. A run that died without a word is still "running" in its log. */
 export type RunStatus = "absent" | "running" | "paused" | "failed" | "completed";
 
 /** A snapshot that the log vouches for. */
 export interface SnapshotRef {
-  /** Position of its SnapshotTaken in the log. */
+  /** Position in the log of the last event up to its state: of its SnapshotTaken, unless it came later. */
   readonly position: number;
   readonly step: number;
   readonly snapshot: Digest;
   readonly state: Digest;
-  readonly reason: SnapshotReason;
+  readonly reason: SnapshotReason | "forked" | "materialized";
   /** The data cursor at `step`. */
   readonly cursor: DataCursor;
   /** Training loss of its step. */
@@ -30,17 +31,14 @@ export interface LossAt {
   readonly loss: number;
 }
 
-/** What a run's events amount to: small, JSON-safe, a pure fold (`evolve`). */
-export interface RunState {
-  readonly status: RunStatus;
-  /** Events so far. */
-  readonly version: number;
-  readonly task?: string;
+/** What the events up to a step say of a training: what a rewind goes back to. */
+export interface RunFacts {
+  /** The settings now: RunStarted's, and what ConfigChanged changed of them. */
   readonly config?: RunConfig;
-  readonly data?: DataIdentity;
   /** Where steps are computed now: RunStarted's, or that of the last RunResumed that changed it. */
   readonly environment?: Environment;
-  readonly step: number;
+  /** Digest of the manifest of the code that computes now, where it is known. */
+  readonly code?: Digest;
   readonly cursor: DataCursor;
   /** How many of the steps were skipped; absent for none. */
   readonly skippedSteps?: number;
@@ -56,6 +54,29 @@ export interface RunState {
   readonly bestTrainLoss?: LossAt;
   /** The step whose snapshot failed last. */
   readonly failedSnapshot?: number;
-  /** Those that are kept, in the order in which they were taken. */
+}
+
+/** What a run's events amount to: small, JSON-safe, a pure fold (`evolve`). */
+export interface RunState extends RunFacts {
+  readonly status: RunStatus;
+  /** Events so far. */
+  readonly version: number;
+  readonly task?: string;
+  readonly data?: DataIdentity;
+  /** The data that evaluations are made on. */
+  readonly heldOut?: DataIdentity;
+  /** Where it begins, if it is a fork. */
+  readonly origin?: RunOrigin;
+  readonly step: number;
+  /** Those of the live branch that are kept, by their steps. */
   readonly snapshots: readonly SnapshotRef[];
+  /** Those of abandoned branches that are kept; absent for none. */
+  readonly abandoned?: readonly SnapshotRef[];
+}
+
+/** What a state says of the training alone. */
+export function factsOf(state: RunState): RunFacts {
+  const { status: _1, version: _2, task: _3, data: _4, heldOut: _5, ...rest } = state;
+  const { origin: _6, step: _7, snapshots: _8, abandoned: _9, ...facts } = rest;
+  return facts;
 }

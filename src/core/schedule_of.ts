@@ -1,4 +1,4 @@
-import type { RunConfig } from "./config.ts";
+import { type RunConfig, scheduleSteps } from "./config.ts";
 import {
   constant,
   cosineDecay,
@@ -19,8 +19,9 @@ export function scheduleOf(
   const { learningRate } = config.optimizer;
   const { warmupSteps, name, factor, every } = config.schedule;
   if (name === "warmupStableDecay") {
-    const decaySteps = Math.min(every, Math.max(1, config.steps.max - warmupSteps));
-    const stableSteps = Math.max(0, config.steps.max - warmupSteps - decaySteps);
+    const length = scheduleSteps(config);
+    const decaySteps = Math.min(every, Math.max(1, length - warmupSteps));
+    const stableSteps = Math.max(0, length - warmupSteps - decaySteps);
     const floor = learningRate * factor;
     return warmupStableDecay({ peak: learningRate, warmupSteps, stableSteps, decaySteps, floor });
   }
@@ -34,7 +35,7 @@ function afterWarmup(config: Pick<RunConfig, "optimizer" | "schedule" | "steps">
   const { warmupSteps, name, factor, every } = config.schedule;
   switch (name) {
     case "cosine": {
-      const steps = Math.max(1, config.steps.max - warmupSteps);
+      const steps = Math.max(1, scheduleSteps(config) - warmupSteps);
       return cosineDecay({ from: learningRate, to: learningRate * factor, steps });
     }
     case "step":

@@ -75,6 +75,21 @@ export const everyEvent: readonly RunEvent[] = [
   { type: "RunResumed", data: { step: 2, environment } },
   { type: "RunFailed", data: { step: 2, message: "out of paper" } },
   { type: "RunResumed", data: { step: 2 } },
+  { type: "ConfigChanged", data: { step: 2, changes: { "steps.max": 3 }, class: "free" } },
+  { type: "CodeChanged", data: { step: 2, code: DIGEST } },
+  {
+    type: "SnapshotMaterialized",
+    data: { step: 2, snapshot: DIGEST, state: DIGEST, position: 6, epoch: 1, index: 0, loss: 1 },
+  },
+  {
+    type: "RunRewound",
+    data: {
+      step: 1,
+      position: 2,
+      history: DIGEST,
+      facts: { cursor: { epoch: 0, index: 16 }, lastLoss: { step: 1, loss: NaN }, environment },
+    },
+  },
   { type: "RunCompleted", data: { step: 2 } },
 ];
 

@@ -27,7 +27,7 @@ const eventsOfFormat1: readonly RunEvent[] = [
           beta2: 0.999,
           epsilon: 1e-8,
         },
-        schedule: { name: "cosine", warmupSteps: 1, factor: 0.1, every: 100 },
+        schedule: { name: "cosine", warmupSteps: 1, factor: 0.1, every: 100, steps: 0 }, // nor this one
         clip: { norm: 1, value: 0 },
         data: { shuffle: true, file: "moby-dick \u{1f433}.txt", holdOut: 0.1 },
         model: { layers: 2, tied: true, name: "NaN" },

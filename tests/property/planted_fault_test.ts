@@ -54,7 +54,7 @@ const CONFIG = {
     beta2: 0.999,
     epsilon: 1e-8,
   },
-  schedule: { name: "cosine", warmupSteps: 3, factor: 0.1, every: 1 },
+  schedule: { name: "cosine", warmupSteps: 3, factor: 0.1, every: 1, steps: 0 },
   clip: { norm: 1, value: 0 },
   data: { shuffle: true },
   model: {},

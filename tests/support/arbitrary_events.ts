@@ -4,6 +4,8 @@ import type { OptimizerName, Precision, RunConfig } from "../../src/core/config.
 import type { Environment } from "../../src/core/environment.ts";
 import type { RunEvent } from "../../src/core/event.ts";
 import type { RecordedEvent } from "../../src/core/recorded_event.ts";
+import type { RunOrigin } from "../../src/core/run_origin.ts";
+import type { RunFacts } from "../../src/core/run_state.ts";
 
 /** Any well-formed text, and texts that mean something elsewhere. */
 export const text = fc.oneof(
@@ -28,6 +30,8 @@ export const float = fc.oneof(
 
 /** A safe integer of at least 0. */
 export const count = fc.oneof(fc.constantFrom(0, 1, 2 ** 53 - 1), fc.maxSafeNat());
+
+const positive = fc.oneof(fc.constantFrom(1, 2 ** 53 - 1), fc.integer({ min: 1 }));
 
 /** Any digest. */
 export const digest = digits(64);
@@ -70,6 +74,7 @@ const config: fc.Arbitrary<RunConfig> = fc.record({
     warmupSteps: count,
     factor: float,
     every: count,
+    steps: fc.oneof(fc.constant(0), count),
   }),
   clip: fc.record({ norm: float, value: fc.oneof(fc.constant(0), float) }),
   data: fc.tuple(settings, fc.boolean()).map(([own, shuffle]) => ({ ...own, shuffle })),
@@ -81,6 +86,39 @@ const config: fc.Arbitrary<RunConfig> = fc.record({
   precision: fc.constantFrom<Precision>("float32", "mixed_float16"),
   lossScale: fc.record({ initial: float, growthInterval: count }),
 });
+
+const dataIdentity = fc.record({ name: text, samples: count, digest });
+
+const origin: fc.Arbitrary<RunOrigin> = fc.record({
+  parent: fc.record({ run: text, step: count, state: digest, history: digest, envelope: digest }),
+  takes: fc.constantFrom("state", "weights"),
+  snapshot: digest,
+  step: count,
+  epoch: count,
+  index: count,
+  leftOut: fc.record({
+    samples: fc.array(count, { maxLength: 3 }),
+    places: fc.array(fc.record({ epoch: count, index: count, count }), { maxLength: 3 }),
+  }),
+  divergence: count,
+}, { requiredKeys: ["parent", "takes", "snapshot", "step", "epoch", "index"] });
+
+const lossAt = fc.record({ step: count, loss: float });
+
+const facts: fc.Arbitrary<RunFacts> = fc.record({
+  config,
+  environment,
+  code: digest,
+  cursor: fc.record({ epoch: count, index: count }),
+  skippedSteps: fc.nat(), // which later steps add to
+  lastLoss: lossAt,
+  trainEmaLoss: float,
+  lastEvaluation: lossAt,
+  bestEvaluation: lossAt,
+  worseEvaluations: fc.nat(),
+  bestTrainLoss: lossAt,
+  failedSnapshot: count,
+}, { requiredKeys: ["cursor"] });
 
 const step = fc.record({
   step: count,
@@ -101,10 +139,13 @@ const dataOf: DataOf = {
   RunStarted: fc.record({
     task: text,
     config,
-    data: fc.record({ name: text, samples: count, digest }),
+    data: dataIdentity,
+    heldOut: dataIdentity,
     environment,
+    code: digest,
     state: digest,
-  }),
+    origin,
+  }, { requiredKeys: ["task", "config", "data", "environment", "state"] }),
   StepTaken: step,
   StepSkipped: step,
   EvaluationTaken: fc.record({ step: count, loss: float, samples: count, emaLoss: float }, {
@@ -123,8 +164,25 @@ const dataOf: DataOf = {
     message: text,
   }),
   SnapshotPruned: fc.record({ step: count, snapshot: digest }),
+  SnapshotMaterialized: fc.record({
+    step: count,
+    snapshot: digest,
+    state: digest,
+    position: positive,
+    epoch: count,
+    index: count,
+    loss: float,
+    evaluation: float,
+  }, { requiredKeys: ["step", "snapshot", "state", "position", "epoch", "index"] }),
+  ConfigChanged: fc.record({
+    step: count,
+    changes: settings,
+    class: fc.constantFrom("free", "training"),
+  }),
+  CodeChanged: fc.record({ step: count, code: digest }),
   RunPaused: fc.record({ step: count, reason: fc.constantFrom("until", "signal") }),
   RunResumed: fc.record({ step: count, environment }, { requiredKeys: ["step"] }),
+  RunRewound: fc.record({ step: count, position: positive, history: digest, facts }),
   RunCompleted: fc.record({ step: count }),
   RunFailed: fc.record({ step: count, message: text }),
 };
@@ -158,6 +216,7 @@ export const chain: fc.Arbitrary<readonly RecordedEvent[]> = fc
 /** The value in objects with the usual prototype, as `decodeEvent` makes them. */
 function plain(value: unknown): unknown {
   if (!isObject(value)) return value;
+  if (Array.isArray(value)) return value.map(plain);
   return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, plain(member)]));
 }
 

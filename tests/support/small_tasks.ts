@@ -99,6 +99,7 @@ export function smallTasks(limits: SmallTaskLimits = {}): fc.Arbitrary<SmallTask
         warmupSteps: fc.nat(4),
         factor: fc.constantFrom(0, 0.1, 0.5, 1),
         every: fc.integer({ min: 1, max: 6 }),
+        steps: fc.constantFrom(0, 3),
       }),
       clip: fc.record({
         norm: fc.constantFrom(0, 0.1, 10),

@@ -41,7 +41,7 @@ const PATHS = [
     "optimizer.nesterov",
   ],
   ...["optimizer.weightDecay", "precision", "save.every", "schedule.every", "schedule.factor"],
-  ...["schedule.name", "schedule.warmupSteps", "seed", "steps.max"],
+  ...["schedule.name", "schedule.steps", "schedule.warmupSteps", "seed", "steps.max"],
 ];
 
 Deno.test("settings() names every leaf by its dotted path, in sorted order", () => {
@@ -230,6 +230,7 @@ const RULES: readonly (readonly [
     ["linear", "Cosine", "", 1],
     ["constant", "cosine", "step", "warmupStableDecay"],
   ],
+  ["schedule.steps", count, notCounts, [0, 1, 2000]],
   ["schedule.warmupSteps", count, notCounts, [0, 1, 2000]],
   ["seed", count, notCounts, [0, 1, 2 ** 53 - 1]],
   ["steps.max", positive, [0, ...notCounts], [1, 1e9]],

@@ -143,6 +143,7 @@ function mixedHistory(norms: readonly number[], scales: readonly number[]): read
   assert.ok(started?.type === "RunStarted" && step?.type === "StepTaken");
   const config: RunConfig = {
     ...started.data.config,
+    steps: { max: norms.length },
     precision: "mixed_float16",
     lossScale: { initial: 4, growthInterval: 2 },
   };

@@ -1,0 +1,74 @@
+import type { RunEvent } from "./event.ts";
+
+/** An event and its position in the log. */
+export interface PlacedEvent {
+  readonly position: number;
+  readonly event: RunEvent;
+}
+
+/**
+ * The events that the state of a run follows from: those of abandoned branches are left out, and so are
+ * the RunRewound that left them. Like the log of a run that never went back.
+ */
+export function livePath<A extends PlacedEvent>(events: Iterable<A>): readonly A[] {
+  const path: A[] = [];
+  for (const placed of events) {
+    const { event } = placed;
+    if (event.type !== "RunRewound") path.push(placed);
+    else while (path.length > 0 && path.at(-1)!.position >= event.data.position) path.pop();
+  }
+  return path;
+}
+
+/** A branch of a run that was abandoned when the run was rewound. */
+export interface AbandonedBranch<A extends PlacedEvent> {
+  /** The step that the run went back to. */
+  readonly from: number;
+  /** Where the branch ends: the position of the RunRewound that left it. */
+  readonly end: number;
+  /** The path that was live then: what it shares with others, and then its own. */
+  readonly path: readonly A[];
+  /** How many events of `path` it shares with the branch that the run went on with. */
+  readonly shared: number;
+}
+
+/** The branches that a run has abandoned, in the order in which it did. */
+export function abandonedBranches<A extends PlacedEvent>(
+  events: readonly A[],
+): readonly AbandonedBranch<A>[] {
+  return events.flatMap(({ position: end, event }, index) => {
+    if (event.type !== "RunRewound") return [];
+    const path = livePath(events.slice(0, index));
+    const shared = path.filter(({ position }) => position < event.data.position).length;
+    return [{ from: event.data.step, end, path, shared }];
+  });
+}
+
+/**
+ * The position after the last event that belongs to a step of this path: what was computed and stored of
+ * it, without the marks that follow. Undefined where the path does not have the step.
+ */
+export function positionAfterStep(
+  path: readonly PlacedEvent[],
+  step: number,
+): number | undefined {
+  const last = path.findLast(({ event }) => stepOf(event) === step);
+  return last && last.position + 1;
+}
+
+/** The step whose state an event belongs to; none for marks. */
+function stepOf(event: RunEvent): number | undefined {
+  switch (event.type) {
+    case "RunStarted":
+      return event.data.origin?.step ?? 0;
+    case "StepTaken":
+    case "StepSkipped":
+    case "EpochCompleted":
+    case "EvaluationTaken":
+    case "SnapshotTaken":
+    case "SnapshotFailed":
+      return event.data.step;
+    default:
+      return undefined;
+  }
+}

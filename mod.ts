@@ -34,7 +34,7 @@ export { openDevice } from "./src/adapters/tfjs_backend.ts";
 export { byteTokenSource, type TokenBatch } from "./src/adapters/token_source.ts";
 export { collectGarbage, type CollectOptions, type Pruning } from "./src/app/collect_garbage.ts";
 export { describeError } from "./src/app/describe_error.ts";
-export type { Divergence, RunError, SettingChange } from "./src/app/errors.ts";
+export type { Divergence, RunError } from "./src/app/errors.ts";
 export { orThrow } from "./src/app/or_throw.ts";
 export { type PrunedOrKept, type PruneReport, pruneRun } from "./src/app/prune_run.ts";
 export {

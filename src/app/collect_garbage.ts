@@ -1,7 +1,7 @@
 import * as E from "fp-ts/Either.js";
 import type { TaskEither } from "fp-ts/TaskEither.js";
 import type { RunId } from "../core/run_id.ts";
-import type { SnapshotRef } from "../core/run_state.ts";
+import { keptSnapshots, type SnapshotRef } from "../core/run_state.ts";
 import type { SnapshotId } from "../core/snapshot.ts";
 import { attempt, fail } from "../ports/attempt.ts";
 import type { Extent, LogContents, LogError } from "../ports/event_log.ts";
@@ -83,7 +83,7 @@ export function liveSnapshots(
 }
 
 function kept(contents: LogContents): readonly SnapshotRef[] {
-  return foldOf(contents).snapshots;
+  return keptSnapshots(foldOf(contents));
 }
 
 /** What a log or a view says; where it says nothing, that is why its snapshots are unknown. */

@@ -1,5 +1,7 @@
 import { type Environment, environmentChanges } from "../core/environment.ts";
 import { isStep, type RunEvent } from "../core/event.ts";
+import { livePath } from "../core/live_path.ts";
+import type { RecordedEvent } from "../core/recorded_event.ts";
 import type { ReplaySegment } from "../core/replay_segments.ts";
 import type { RunId } from "../core/run_id.ts";
 import { fail } from "../ports/attempt.ts";
@@ -11,14 +13,14 @@ import { fail } from "../ports/attempt.ts";
  */
 export function requireComputedHere(
   run: RunId,
-  events: readonly RunEvent[],
+  events: readonly RecordedEvent[],
   segments: readonly ReplaySegment[],
   here: Environment,
 ): void {
   let environment: Environment | undefined;
   let environments = 0;
   let elsewhere: { readonly backend: string; readonly from: number; to: number } | undefined;
-  for (const event of events) {
+  for (const { event } of livePath(events)) {
     const entered = environmentFrom(event);
     if (entered !== undefined) {
       environment = entered;

@@ -1,6 +1,7 @@
 import { apart } from "../codec/apart.ts";
 import type { SettingError } from "../core/config_path.ts";
 import type { DecideError } from "../core/decide.ts";
+import type { EnvironmentChange } from "../core/environment.ts";
 import type { LogError } from "../ports/event_log.ts";
 import type { SnapshotError } from "../ports/snapshot_store.ts";
 import type { Divergence, RunError } from "./errors.ts";
@@ -44,16 +45,21 @@ export function describeError(error: RunError): string {
       const [before, now] = apart(error.expected.digest, error.actual.digest);
       return `The data of run "${error.run}" changed: expected ${error.expected.samples} samples ` +
         `with digest ${before}, found ${error.actual.samples} with ${now}. ` +
-        "Bring the data back, or start another run with --run NAME.";
+        "Bring the data back, start another run with --run NAME, or fork this one onto the other data.";
     }
-    case "ConfigDiffers": {
-      const changes = error.changes.map(({ path, recorded, asked }) =>
-        `  ${path}: recorded ${recorded ?? "nothing"}, asked for ${asked}`
-      );
-      return `Run "${error.run}" was started with other settings:\n${changes.join("\n")}\n` +
-        "Leave them out to continue it as it is, or start another run with --run NAME." +
-        (error.changes.some(({ path }) => path === "batch.micro") ? MICRO_REMEDY : "");
-    }
+    case "ConfigDiffers":
+      return describeConfigDiffers(error);
+    case "NoTask":
+      return `${error.message}.`;
+    case "NoPlace":
+      return `Run "${error.run}" has no place "${error.at}": ${error.reason}. ` +
+        "`foldlog checkpoints` and `foldlog log` list what it has.";
+    case "OriginMissing":
+      return `The state that this fork begins with is gone (snapshot ${
+        short(error.snapshot)
+      }). It is ` +
+        `that of run "${error.parent.run}" at step ${error.parent.step}: fork that again, or restore ` +
+        "the objects from a backup.";
     case "ComputedElsewhere":
       return `Steps ${error.from} to ${error.to} of run "${error.run}" were computed in another ` +
         `environment (${error.backend}), and their bits cannot be compared in this one. ` +
@@ -72,9 +78,11 @@ export function describeError(error: RunError): string {
     case "StepPassed":
       return `Run "${error.run}" is at step ${error.step} already, beyond --until ${error.until}. ` +
         "Ask for a later step.";
-    case "StepsOutside":
-      return `Run "${error.run}" cannot be replayed from step ${error.from} to ${error.to}: it has ` +
-        `${error.head} steps. Expected 0 <= from <= to <= ${error.head}, and from before the last.`;
+    case "StepsOutside": {
+      const { run, from, to, first, head } = error;
+      return `Run "${run}" cannot be replayed from step ${from} to ${to}: it goes from step ` +
+        `${first} to ${head}. Expected two steps of it in this order, the first before its last.`;
+    }
     case "TaskUnusable":
       return `No task can be had from "${error.export}" of ${error.module}: ${error.reason}. ` +
         "Expected a module that exports by this name a task, or a function from a config to one.";
@@ -88,6 +96,25 @@ export function describeError(error: RunError): string {
     default:
       return error satisfies never;
   }
+}
+
+function describeConfigDiffers(
+  { run, changes }: Extract<RunError, { type: "ConfigDiffers" }>,
+): string {
+  const lines = changes.map(({ path, recorded, asked }) =>
+    `  ${path}: recorded ${recorded ?? "nothing"}, asked for ${asked}`
+  );
+  const fixed = changes.filter((change) => change.class === "architecture");
+  const remedy = fixed.length > 0
+    ? `${
+      fixed.map(({ path }) => path).join(", ")
+    } cannot change in a run: its state is made for what is ` +
+      "recorded. Leave it out, start another run with --run NAME, or take the weights alone into a new " +
+      `training where they fit (foldlog fork ${run} --weights-only).`
+    : "Leave them out to continue it as it is, start another run with --run NAME, or change them from " +
+      `here on, which is recorded (foldlog resume ${run} --set PATH=VALUE).`;
+  return `Run "${run}" has other settings:\n${lines.join("\n")}\n${remedy}` +
+    (changes.some(({ path }) => path === "batch.micro") ? MICRO_REMEDY : "");
 }
 
 function describeFilesUnknown(
@@ -181,20 +208,22 @@ function describeDecideError(error: DecideError): string {
         `expected it to be ${error.expected.join(" or ")}.`;
     case "WrongStep":
       return `Cannot ${error.command} at step ${error.actual}: expected step ${error.expected}.`;
-    case "EnvironmentChanged": {
-      const kernels = error.changes.flatMap(({ kernel = [] }) => kernel);
-      const changes = [
-        ...error.changes.filter(({ kernel }) => kernel === undefined).map(
-          ({ member, recorded, current }) =>
-            `  ${member}: recorded "${recorded}", now "${current}"`,
-        ),
-        ...(kernels.length > 0 ? [`  kernels compute other bits here: ${listed(kernels)}`] : []),
-      ];
+    case "EnvironmentChanged":
       return `The run was computed in another environment, where the same bits cannot be ` +
-        `promised:\n${changes.join("\n")}\nContinue it there (--backend chooses the backend), or ` +
-        "with --accept-environment, which records that exactness ends here.";
-    }
+        `promised:\n${changesInWords(error.changes)}\nContinue it there (--backend chooses the ` +
+        "backend), or with --accept-environment, which records that exactness ends here.";
   }
+}
+
+/** Changes of an environment: a line each. */
+function changesInWords(changes: readonly EnvironmentChange[]): string {
+  const kernels = changes.flatMap(({ kernel = [] }) => kernel);
+  return [
+    ...changes.filter(({ kernel }) => kernel === undefined).map(
+      ({ member, recorded, current }) => `  ${member}: recorded "${recorded}", now "${current}"`,
+    ),
+    ...(kernels.length > 0 ? [`  kernels compute other bits here: ${listed(kernels)}`] : []),
+  ].join("\n");
 }
 
 /** What helps where another `batch.micro` would change the sums: said of runs without a grain. */
@@ -208,7 +237,9 @@ function listed(names: readonly string[]): string {
   return names.slice(0, 5).join(", ") + (more > 0 ? ` and ${more} more` : "");
 }
 
-function describeDivergence({ step, expected, actual, members, leaves }: Divergence): string {
+function describeDivergence(
+  { step, expected, actual, members, leaves, environment = [] }: Divergence,
+): string {
   const before = expected.data as unknown as Readonly<Record<string, unknown>>;
   const after = actual.data as unknown as Readonly<Record<string, unknown>>;
   const lines = members.map((member) =>
@@ -221,8 +252,11 @@ function describeDivergence({ step, expected, actual, members, leaves }: Diverge
     : "The batch was the same: the state, the code or the arithmetic changed. Go back to the code " +
       "and the environment that the run was computed with, or start another run with --run NAME.";
   const tensors = leaves.length > 0 ? `\nTensors that differ: ${leaves.join(", ")}` : "";
+  const changed = environment.length > 0
+    ? `\nThe environment is another one than recorded:\n${changesInWords(environment)}`
+    : "";
   return `Step ${step} is not what the log recorded; nothing was added to the log.\n` +
-    `${lines.join("\n")}${tensors}\n${cause}`;
+    `${lines.join("\n")}${tensors}${changed}\n${cause}`;
 }
 
 /** The first digits of a digest, enough for people to tell it from others. */

@@ -1,8 +1,12 @@
-import type { Setting, SettingError } from "../core/config_path.ts";
+import type { SettingError } from "../core/config_path.ts";
 import type { DataIdentity } from "../core/data_identity.ts";
 import type { DecideError } from "../core/decide.ts";
+import type { EnvironmentChange } from "../core/environment.ts";
 import type { RunEvent } from "../core/event.ts";
 import type { RunId } from "../core/run_id.ts";
+import type { ParentState } from "../core/run_origin.ts";
+import type { SettingChange } from "../core/setting_class.ts";
+import type { SnapshotId } from "../core/snapshot.ts";
 import type { BackendUnavailable } from "../ports/device.ts";
 import type { LogError } from "../ports/event_log.ts";
 import type { SnapshotError } from "../ports/snapshot_store.ts";
@@ -30,6 +34,7 @@ export type RunError =
     readonly actual: DataIdentity;
   }
   | {
+    /** Settings that cannot change, or that nobody may change without saying so. */
     readonly type: "ConfigDiffers";
     readonly run: RunId;
     readonly changes: readonly SettingChange[];
@@ -41,6 +46,14 @@ export type RunError =
     readonly from: number;
     readonly to: number;
     readonly backend: string;
+  }
+  | { readonly type: "NoTask"; readonly message: string }
+  | { readonly type: "NoPlace"; readonly run: RunId; readonly at: string; readonly reason: string }
+  | {
+    /** The state that a fork begins with. */
+    readonly type: "OriginMissing";
+    readonly parent: ParentState;
+    readonly snapshot: SnapshotId;
   }
   | { readonly type: "StateDiffers"; readonly step: number; readonly reason: string }
   | {
@@ -76,6 +89,8 @@ export type RunError =
     readonly run: RunId;
     readonly from: number;
     readonly to: number;
+    /** The step of the state that it begins with, and its last. */
+    readonly first: number;
     readonly head: number;
   }
   | {
@@ -95,13 +110,6 @@ export type RunError =
   }
   | { readonly type: "TaskFailed"; readonly step: number; readonly message: string };
 
-/** A setting that a run was started with and the one that is asked for now. */
-export interface SettingChange {
-  readonly path: string;
-  readonly recorded: Setting | undefined;
-  readonly asked: Setting;
-}
-
 /** The first event that a recomputation made and that is not the recorded one. */
 export interface Divergence {
   readonly type: "Diverged";
@@ -112,4 +120,6 @@ export interface Divergence {
   readonly members: readonly string[];
   /** Tensors that differ, as "group/path", where the recorded snapshot could be asked. */
   readonly leaves: readonly string[];
+  /** In what the environment of the recomputation is another one; empty where nothing is known of it. */
+  readonly environment?: readonly EnvironmentChange[];
 }

@@ -1,34 +1,40 @@
 import * as E from "fp-ts/Either.js";
 import { planEnds } from "../core/plan_ends.ts";
 import { foldIn, key } from "../core/rng_key.ts";
-import type { RunState } from "../core/run_state.ts";
 import { attempt, fail } from "../ports/attempt.ts";
-import { release, releaseOnThrow } from "../train/ownership.ts";
+import { release, releaseOnRejection, releaseOnThrow } from "../train/ownership.ts";
 import { tensorsOf, type TrainState } from "../train/train_state.ts";
+import type { Continuation } from "./continuation.ts";
 import type { RunError } from "./errors.ts";
 import type { Recorder } from "./recorder.ts";
 import type { RestoredState } from "./restore_state.ts";
 import type { RunOutcome } from "./run_outcome.ts";
 import { readSnapshot, storeSnapshot } from "./save_snapshot.ts";
-import { type Loop, ofTask, takeSteps } from "./step_loop.ts";
+import type { Plan } from "./plan.ts";
+import { ofTask } from "./step_loop.ts";
+import { type RunLoop, takeStretches } from "./stretches.ts";
 import type { TrainOptions } from "./train_options.ts";
 
-/** Recomputes up to the head of the log, says what was compared, and goes on. */
+/**
+ * Recomputes up to the state that the run goes on from, says what was compared, records how it goes on, and
+ * does.
+ */
 export async function continueRun(
-  loop: Loop,
+  loop: RunLoop,
   restored: RestoredState,
-  head: RunState,
+  going: Continuation,
   options: TrainOptions,
 ): Promise<RunOutcome> {
-  const { env, run, plan, recorder } = loop;
+  const { env, run, recorder } = loop;
+  const { from: head } = going;
   const snapshot = restored.state.step;
-  const maxSteps = plan.config.steps.max;
+  const maxSteps = head.config!.steps.max;
   releaseOnThrow(
     tensorsOf(restored.state),
     () => env.reporter?.report({ type: "Resuming", run, snapshot, head: head.step, maxSteps }),
   );
   const stopped = () => options.stop?.aborted ?? false;
-  const state = await takeSteps(loop, restored.state, head.step, stopped);
+  const state = await takeStretches(loop, restored.state, head.step, stopped);
   if (state.step < head.step) {
     release(tensorsOf(state));
     return { run, status: "stopped", state: head };
@@ -42,36 +48,57 @@ export async function continueRun(
       snapshot,
       recomputed: head.step - snapshot,
       compared: recorder.compared(),
+      fingerprints: recorder.fingerprints(),
       history: head.step,
       best: head.bestEvaluation ?? head.bestTrainLoss,
     }));
-  return await finishRun(loop, { ...restored, state }, options);
+  await releaseOnRejection(tensorsOf(state), async () => {
+    await recorder.open();
+    await announce(loop, going);
+  });
+  return await finishRun(loop, { state }, options);
+}
+
+/** Says how a run goes on, and takes out of its view what belongs to a branch that it has left. */
+async function announce(
+  { env: { reporter, store }, run, get }: RunLoop,
+  { from, opening: { head }, end, wished: { change, config } }: Continuation,
+): Promise<void> {
+  const { step } = from;
+  if (end !== undefined) {
+    reporter?.report({ type: "Rewound", step, head: head.step });
+    const left = head.snapshots.filter(({ position }) => position >= end);
+    for (const ref of left) await get(store.snapshots.hide(run, ref.step));
+  }
+  if (change !== undefined) reporter?.report({ type: "Changed", step, change, config });
 }
 
 /** Trains on to the end or to a pause, and records which it was. */
 export async function finishRun(
-  loop: Loop,
+  loop: RunLoop,
   restored: Pick<RestoredState, "state">,
   options: TrainOptions,
 ): Promise<RunOutcome> {
-  const { run, plan, recorder } = loop;
-  const { max } = plan.config.steps;
+  const { run, plans, recorder } = loop;
+  const { max } = recorder.state().config!.steps;
   const end = Math.min(options.until ?? max, max);
   const stopped = () => options.stop?.aborted ?? false;
   const state = await orRecordFailure(
     recorder,
-    () => takeSteps(loop, restored.state, end, stopped),
+    () => takeStretches(loop, restored.state, end, stopped),
   );
   try {
+    const plan = await plans.at(recorder.state());
     if (planEnds(recorder.state())) {
       await recorder.record({ type: "CompleteRun" });
       await recorder.flush();
-      const sample = await sampleOf(loop, state);
+      const sample = await sampleOf(loop, plan, state);
       return { run, status: "completed", state: recorder.state(), ...sample };
     }
     const { snapshots } = recorder.state();
     if (snapshots.at(-1)?.step !== state.step) {
-      await storeSnapshot(loop, await readSnapshot(loop, state), "paused");
+      const here = { ...loop, plan };
+      await storeSnapshot(here, await readSnapshot(here, state), "paused");
     }
     const reason = stopped() ? "signal" : "until";
     await recorder.record({ type: "PauseRun", data: { reason } });
@@ -95,7 +122,8 @@ async function orRecordFailure<A>(recorder: Recorder, work: () => Promise<A>): P
 }
 
 async function sampleOf(
-  { env, plan }: Loop,
+  { env }: RunLoop,
+  plan: Plan,
   state: TrainState,
 ): Promise<{ readonly sample?: string }> {
   const { task, config } = plan;

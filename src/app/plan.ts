@@ -1,11 +1,18 @@
 import type { RunConfig } from "../core/config.ts";
+import type { RunId } from "../core/run_id.ts";
+import type { RunState } from "../core/run_state.ts";
 import { foldIn, key, type RngKey } from "../core/rng_key.ts";
 import { type SavePolicy, savePolicy } from "../core/save_policy.ts";
 import { scheduleOf } from "../core/schedule_of.ts";
-import type { Task } from "../ports/task.ts";
+import { fail } from "../ports/attempt.ts";
+import type { Task, TaskSource } from "../ports/task.ts";
 import { optimizerOf } from "../train/optimizer_of.ts";
 import { initialTrainState, type TrainState } from "../train/train_state.ts";
+import type { HostBatch } from "../train/loss.ts";
+import type { Tree } from "../train/tree.ts";
 import type { Training } from "../train/train_step.ts";
+import { checkTask } from "./check_task.ts";
+import type { RunError } from "./errors.ts";
 
 /** A task together with the config of a run: all that its steps depend on. */
 export interface Plan {
@@ -35,6 +42,40 @@ export function planOf(task: Task, config: RunConfig): Plan {
     dataKey: foldIn(root, "data"),
     saveAt: savePolicy(config),
   };
+}
+
+/** The plans of a run, one for each of the configs that it has had. */
+export interface Plans {
+  /** The plan of the steps that follow a state. Fails where the task is not the run's. */
+  readonly at: (state: RunState) => Promise<Plan>;
+}
+
+/** The plans of a run that is a run of this task. */
+export function plansOf(run: RunId, source: TaskSource): Plans {
+  let last: Plan | undefined;
+  return {
+    async at(state) {
+      const config = state.config!;
+      if (last?.config === config) return last;
+      const task = await taskOf(source, config);
+      checkTask(run, state, task);
+      return last = planOf(task, config);
+    },
+  };
+}
+
+/** The task under a config. Fails with NoTask where there is none. */
+export async function taskOf<P extends Tree, B extends HostBatch>(
+  source: TaskSource<P, B>,
+  config: RunConfig,
+): Promise<Task<P, B>> {
+  if (typeof source !== "function") return source;
+  try {
+    return await source(config);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    return fail({ type: "NoTask", message: error.message } satisfies RunError);
+  }
 }
 
 /** The state at step 0, which the caller owns. */

@@ -34,8 +34,9 @@ export interface PrunedOrKept extends Verdict {
 }
 
 /**
- * Prunes the snapshots of a run that a policy does not want; never the newest that can be read, nor the
- * best. Any step of theirs can still be recomputed.
+ * Prunes the snapshots of a run that a policy does not want, and those of branches that it has left; never
+ * the newest that can be read, the best, nor the one that a fork begins with. Any step of theirs can still
+ * be recomputed.
  *
  * The log says first which they are, then they go from the run's view, then their bytes from the store.
  * A crash in between leaves a run without fault; pruning again finishes what it left. What cannot be
@@ -141,7 +142,8 @@ async function verdictsOn(
     recordedAt: events[ref.position]!.recordedAt,
   }));
   const newest = await newestReadable(store, state.snapshots, get);
-  return judge(kept, policy, { readable: (id) => id === newest });
+  const abandoned = (state.abandoned ?? []).map((snapshot) => ({ snapshot, reasons: [] }));
+  return [...judge(kept, policy, { readable: (id) => id === newest }), ...abandoned];
 }
 
 async function newestReadable(

@@ -5,7 +5,7 @@ import { historyDigest } from "../codec/history_digest.ts";
 import type { RunCommand } from "../core/command.ts";
 import { decide } from "../core/decide.ts";
 import type { Digest } from "../core/digest.ts";
-import { isTrainingFact, type RunEvent } from "../core/event.ts";
+import { isStep, isTrainingFact, type RunEvent } from "../core/event.ts";
 import { evolve } from "../core/evolve.ts";
 import type { RunState } from "../core/run_state.ts";
 import { fail } from "../ports/attempt.ts";
@@ -25,12 +25,18 @@ export interface Recorder {
   readonly history: () => Digest;
   /** The recorded event that the next one is compared with; undefined at the head of the log. */
   readonly next: () => RunEvent | undefined;
+  /** The step of the next recorded change of settings, where one is still to come. */
+  readonly changesAt: () => number | undefined;
   /** Whether events can be appended: not in a replay, which writes nothing anywhere. */
   readonly writes: boolean;
   /** Whether all that was recorded is compared and nothing can be appended. */
   readonly ended: () => boolean;
   /** Events compared so far; all were equal. */
   readonly compared: () => number;
+  /** How many of these had a fingerprint of the state. */
+  readonly fingerprints: () => number;
+  /** Once all that was recorded is compared: decides the commands that the recorder opens with. */
+  readonly open: () => Promise<void>;
   /** Decides a command and compares or appends its events. Fails with Diverged or what `append` fails with. */
   readonly record: (command: RunCommand) => Promise<void>;
   /** Waits until what was appended is durable. */
@@ -47,8 +53,16 @@ export interface RecorderStart {
   readonly pending: readonly RunEvent[];
   /** Where events are appended. Without it nothing is: events beyond the log are let go. */
   readonly log?: LogAppender;
-  /** Decided before the first append. */
-  readonly onHead?: RunCommand;
+  /** What to begin with at the head of the log, before anything else is appended. */
+  readonly opening?: Opening;
+}
+
+/** How a run goes on. */
+export interface Opening {
+  /** The fold of the whole log: of more than `pending`, where the run goes back. */
+  readonly head: RunState;
+  /** Decided one after the other. */
+  readonly commands: readonly RunCommand[];
 }
 
 /** A recorder over `pending` and then `log`. */
@@ -57,7 +71,8 @@ export function recorderFrom(start: RecorderStart): Recorder {
   let { state: current, history } = start;
   let position = 0;
   let compared = 0;
-  let opening = start.onHead;
+  let fingerprints = 0;
+  let { opening } = start;
 
   function fold(event: RunEvent): void {
     current = evolve(current, event);
@@ -82,16 +97,17 @@ export function recorderFrom(start: RecorderStart): Recorder {
     events.forEach(fold);
   }
 
-  async function openAtHead(): Promise<void> {
+  async function open(): Promise<void> {
+    skipMarks();
     if (opening === undefined || position < pending.length) return;
-    const events = decided(opening);
+    const { head, commands } = opening;
     opening = undefined;
-    await add(events);
+    current = head;
+    for (const command of commands) await add(decided(command));
   }
 
   async function record(command: RunCommand): Promise<void> {
-    skipMarks();
-    await openAtHead();
+    await open();
     const events = decided(command);
     const known = events.slice(0, pending.length - position);
     for (const event of known) {
@@ -99,9 +115,10 @@ export function recorderFrom(start: RecorderStart): Recorder {
       fold(event);
       position++;
       compared++;
+      if (isStep(event) && event.data.fingerprint) fingerprints++;
     }
     if (known.length === events.length) return;
-    await openAtHead();
+    await open();
     await add(events.slice(known.length));
   }
 
@@ -110,13 +127,21 @@ export function recorderFrom(start: RecorderStart): Recorder {
     return pending[position];
   }
 
+  function changesAt(): number | undefined {
+    const change = pending.slice(position).find(({ type }) => type === "ConfigChanged");
+    return change?.type === "ConfigChanged" ? change.data.step : undefined;
+  }
+
   return {
     state: () => current,
     history: () => history,
     next,
+    changesAt,
     writes: log !== undefined,
     ended: () => log === undefined && next() === undefined,
     compared: () => compared,
+    fingerprints: () => fingerprints,
+    open,
     record,
     flush: async () => await log?.flush(),
   };
@@ -124,6 +149,7 @@ export function recorderFrom(start: RecorderStart): Recorder {
 
 /** Facts of the training, and every snapshot: what a paused run saved can be compared too. */
 function isRecomputed(event: RunEvent): boolean {
+  if (event.type === "ConfigChanged") return false;
   return isTrainingFact(event) || event.type === "SnapshotTaken";
 }
 

@@ -5,16 +5,15 @@ import type { RunId } from "../core/run_id.ts";
 import type { SnapshotRef } from "../core/run_state.ts";
 import { type Await, fail } from "../ports/attempt.ts";
 import type { RunEnv } from "../ports/run_env.ts";
-import type { Task } from "../ports/task.ts";
+import type { TaskSource } from "../ports/task.ts";
 import { release, releaseOnThrow } from "../train/ownership.ts";
 import { tensorsOf } from "../train/train_state.ts";
-import { checkContinuation } from "./check_continuation.ts";
 import type { RunError } from "./errors.ts";
-import { planOf } from "./plan.ts";
+import { plansOf } from "./plan.ts";
 import type { RecordedRun } from "./read_run.ts";
 import { recorderFrom } from "./recorder.ts";
 import { type RestoredState, restoreState } from "./restore_state.ts";
-import { takeSteps } from "./step_loop.ts";
+import { takeStretches } from "./stretches.ts";
 
 /**
  * Recomputes a snapshot that a log names, from the nearest state before it that can be had, and stores
@@ -25,15 +24,15 @@ import { takeSteps } from "./step_loop.ts";
 export async function recreateSnapshot(
   env: RunEnv,
   { run, state: head, events }: RecordedRun,
-  task: Task,
+  task: TaskSource,
   ref: SnapshotRef,
   get: Await<RunError>,
 ): Promise<void> {
-  checkContinuation(run, head, task, {});
-  const plan = planOf(task, head.config!);
+  const plans = plansOf(run, task);
   const contents = { base: initialState, events };
-  const log = { recent: contents, whole: () => Promise.resolve(contents) };
-  const restored = await restoreState(env, plan, log, ref.step);
+  const { snapshots } = head;
+  const log = { recent: contents, whole: () => Promise.resolve(contents), snapshots };
+  const restored = await restoreState(env, plans, log, ref.step);
   const { state, runState, history, pending } = restored;
   releaseOnThrow(
     tensorsOf(state),
@@ -41,8 +40,8 @@ export async function recreateSnapshot(
   );
   const recorder = recorderFrom({ state: runState, history, pending });
   const heals = (snapshot: string) => snapshot === ref.snapshot;
-  const loop = { env, run, plan, recorder, heals, get };
-  release(tensorsOf(await takeSteps(loop, state, ref.step)));
+  const loop = { env, run, plans, recorder, heals, get };
+  release(tensorsOf(await takeStretches(loop, state, ref.step)));
 }
 
 /** What has to be recomputed can be compared only where it was computed. */

@@ -7,7 +7,7 @@ import { attempt, type Await, fail } from "../ports/attempt.ts";
 import type { Device } from "../ports/device.ts";
 import type { Reporter } from "../ports/reporter.ts";
 import type { Store } from "../ports/store.ts";
-import type { Task } from "../ports/task.ts";
+import type { TaskSource } from "../ports/task.ts";
 import { checkSnapshot } from "./check_snapshot.ts";
 import { describeError } from "./describe_error.ts";
 import type { RunError } from "./errors.ts";
@@ -30,7 +30,7 @@ export interface RepairReport extends VerifyReport {
 /** What recomputes: asked for only where a snapshot has to be. */
 export interface RepairMeans {
   readonly device: Device;
-  readonly task: Task;
+  readonly task: TaskSource;
   readonly reporter?: Reporter;
 }
 

@@ -3,7 +3,7 @@ import type { ReplaySegment } from "../core/replay_segments.ts";
 import { fail } from "../ports/attempt.ts";
 import type { Reporter } from "../ports/reporter.ts";
 import type { RunEnv } from "../ports/run_env.ts";
-import type { Task } from "../ports/task.ts";
+import type { Plans } from "./plan.ts";
 import type { RecordedRun } from "./read_run.ts";
 import { replaySegment, type SegmentReplay } from "./replay_segment.ts";
 import type { SegmentWorkers } from "./segment_workers.ts";
@@ -18,7 +18,7 @@ import type { SegmentWorkers } from "./segment_workers.ts";
 export async function replayAll(
   env: RunEnv,
   recorded: RecordedRun,
-  task: Task,
+  plans: Plans,
   segments: readonly ReplaySegment[],
   workers?: SegmentWorkers,
 ): Promise<readonly SegmentReplay[]> {
@@ -30,7 +30,7 @@ export async function replayAll(
   async function replayNext(): Promise<void> {
     for (let next = waiting.shift(); next !== undefined && !failed; next = waiting.shift()) {
       const result = workers === undefined
-        ? await replaySegment(env, recorded, task, next)()
+        ? await replaySegment(env, recorded, plans, next)()
         : await workers.replay(recorded.run, next, reporter)();
       if (E.isLeft(result)) {
         failed = true;

@@ -1,5 +1,6 @@
 import type { TaskEither } from "fp-ts/TaskEither.js";
 import {
+  firstStep,
   type ReplaySegment,
   replaySegments,
   segmentsWithin,
@@ -9,11 +10,11 @@ import type { RunId } from "../core/run_id.ts";
 import { chanceOfCatching, type Draw, sampleOf } from "../core/sample.ts";
 import { attempt, fail } from "../ports/attempt.ts";
 import type { RunEnv } from "../ports/run_env.ts";
-import type { Task } from "../ports/task.ts";
+import type { TaskSource } from "../ports/task.ts";
 import type { HostBatch } from "../train/loss.ts";
 import type { Tree } from "../train/tree.ts";
-import { checkContinuation } from "./check_continuation.ts";
 import { requireComputedHere } from "./computed_here.ts";
+import { plansOf } from "./plan.ts";
 import { readRun, type RecordedRun } from "./read_run.ts";
 import type { RunError } from "./errors.ts";
 import { replayProblem } from "./replay_problem.ts";
@@ -47,12 +48,13 @@ export interface ReplayOptions extends StepRange {
  * `replay.segments`; the problem that the report names is the one of the lowest step. Where the log is
  * damaged, or its history cannot be, nothing is recomputed.
  *
- * Fails with StepsOutside where the run has no such steps.
+ * Of a run that went back, the live path is recomputed. Fails with StepsOutside where the run has no such
+ * steps.
  */
 export function replayRun<P extends Tree, B extends HostBatch>(
   env: RunEnv,
   run: RunId,
-  task: Task<P, B>,
+  task: TaskSource<P, B>,
   options: ReplayOptions = {},
 ): TaskEither<RunError, VerifyReport> {
   return attempt<RunError, VerifyReport>(async (get) => {
@@ -60,12 +62,12 @@ export function replayRun<P extends Tree, B extends HostBatch>(
     const report = await get(verifyRun(env.store, run));
     if (report.problems.some(({ type }) => FATAL.includes(type))) return report;
     const recorded = await get(readRun(env.store, run));
-    checkContinuation(run, recorded.state, task, {});
+    const plans = plansOf(run, task as TaskSource);
+    await plans.at(recorded.state); // fails where it is not the run's task
     const within = segmentsOf(recorded, report.problems, options);
     const { sample, workers } = options;
     const segments = sample ? sampleOf(within, sample.count, sample.draw) : within;
-    const events = recorded.events.map(({ event }) => event);
-    requireComputedHere(run, events, segments, env.device.environment);
+    requireComputedHere(run, recorded.events, segments, env.device.environment);
     env.reporter?.report({
       type: "Replaying",
       run,
@@ -74,7 +76,7 @@ export function replayRun<P extends Tree, B extends HostBatch>(
       steps: sum(segments, ({ from, to }) => to - from),
       workers: Math.min(workers?.count ?? 1, segments.length),
     });
-    const replays = await replayAll(env, recorded, task, segments, workers);
+    const replays = await replayAll(env, recorded, plans, segments, workers);
     const problem = replayProblem(replays);
     const problems = problem === undefined ? report.problems : [...report.problems, problem];
     return {
@@ -101,10 +103,13 @@ function segmentsOf(
   problems: readonly Problem[],
   range: StepRange,
 ): readonly ReplaySegment[] {
-  const { from = 0, to = head.step } = range;
+  const first = firstStep(head);
+  const { from = first, to = head.step } = range;
   const asksAll = range.from === undefined && range.to === undefined;
-  if (!asksAll && (from < 0 || from >= head.step || to < 1 || to > head.step || from > to)) {
-    fail({ type: "StepsOutside", run, from, to, head: head.step } satisfies RunError);
+  if (
+    !asksAll && !(first <= from && from < head.step && first < to && to <= head.step && from <= to)
+  ) {
+    fail({ type: "StepsOutside", run, from, to, first, head: head.step } satisfies RunError);
   }
   const unusable = problems
     .filter(({ type }) => type === "SnapshotUnreadable" || type === "SnapshotDiffers")

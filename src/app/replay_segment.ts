@@ -1,20 +1,21 @@
 import * as E from "fp-ts/Either.js";
 import type { TaskEither } from "fp-ts/TaskEither.js";
-import { isStep, type RunEvent } from "../core/event.ts";
+import { differingLeaves, leafDigests, stateDigest } from "../codec/snapshot_codec.ts";
+import type { RunEvent } from "../core/event.ts";
 import { initialState } from "../core/evolve.ts";
-import type { ReplaySegment } from "../core/replay_segments.ts";
+import { firstStep, type ReplaySegment } from "../core/replay_segments.ts";
 import { attempt, fail } from "../ports/attempt.ts";
 import type { RunEnv } from "../ports/run_env.ts";
-import type { Task } from "../ports/task.ts";
 import { release } from "../train/ownership.ts";
-import { tensorsOf } from "../train/train_state.ts";
+import { tensorsOf, type TrainState } from "../train/train_state.ts";
 import { requireComputedHere } from "./computed_here.ts";
 import type { Divergence, RunError } from "./errors.ts";
-import { planOf } from "./plan.ts";
+import type { Plans } from "./plan.ts";
 import type { RecordedRun } from "./read_run.ts";
-import { type Recorder, recorderFrom } from "./recorder.ts";
-import { type RestoredState, restoreState } from "./restore_state.ts";
-import { takeSteps } from "./step_loop.ts";
+import { divergence, type Recorder, recorderFrom } from "./recorder.ts";
+import { type RestoredLog, restoreState } from "./restore_state.ts";
+import { snapshotOf } from "./state_snapshot.ts";
+import { takeStretches } from "./stretches.ts";
 
 /** What came of the recomputation of a segment: plain data, as a thread can send it. */
 export interface SegmentReplay {
@@ -46,26 +47,26 @@ export interface SegmentReplay {
 export function replaySegment(
   env: RunEnv,
   recorded: RecordedRun,
-  task: Task,
+  plans: Plans,
   segment: ReplaySegment,
 ): TaskEither<RunError, SegmentReplay> {
   return attempt<RunError, SegmentReplay>(async () => {
     await env.device.activate();
-    const events = recorded.events.map(({ event }) => event);
-    requireComputedHere(recorded.run, events, [segment], env.device.environment);
+    const { run, events } = recorded;
+    requireComputedHere(run, events, [segment], env.device.environment);
     let begun: Begun | undefined;
     const result = await attempt<RunError, RunEvent | undefined>(async (get) => {
-      const plan = planOf(task, recorded.state.config!);
-      const contents = { base: initialState, events: recorded.events };
-      const log = { recent: contents, whole: () => Promise.resolve(contents) };
-      const restored = await restoreState(env, plan, log, segment.from);
-      const { state, runState, history } = restored;
-      const pending = restored.pending.slice(0, segment.end - runState.version);
+      const restored = await restoreState(env, plans, startOf(recorded, segment), segment.from);
+      const { state, runState, history, pending } = restored;
       const recorder = recorderFrom({ state: runState, history, pending });
-      begun = { from: state.step, pending, recorder };
-      const loop = { env, run: recorded.run, plan, recorder, heals: () => false, get };
-      release(tensorsOf(await takeSteps(loop, state, segment.to)));
-      if (recorder.next()?.type === "RunCompleted") await recorder.record({ type: "CompleteRun" });
+      begun = { from: state.step, recorder };
+      const loop = { env, run, plans, recorder, heals: () => false, get };
+      const end = await takeStretches(loop, state, segment.to);
+      try {
+        await compareMaterialized(env, recorded, segment, end, recorder);
+      } finally {
+        release(tensorsOf(end));
+      }
       return recorder.next();
     })();
     const { number, from, to } = segment;
@@ -77,20 +78,53 @@ export function replaySegment(
   });
 }
 
-/** A recomputation from the state at step `from` on, which compares what is `pending`. */
+/** The log up to the end of a segment, with the snapshots that it may begin with. */
+function startOf({ state: head, events }: RecordedRun, { end }: ReplaySegment): RestoredLog {
+  const contents = { base: initialState, events };
+  // One of the initial state proves nothing: what the run begins with is made, or is a fork's.
+  const snapshots = head.snapshots.filter(({ step, reason }) =>
+    step > firstStep(head) || reason === "forked"
+  );
+  return { recent: contents, whole: () => Promise.resolve(contents), snapshots, end };
+}
+
+/** Compares the state at the end with a snapshot that was made later: the log has no event of it there. */
+async function compareMaterialized(
+  { device, store }: RunEnv,
+  { state: head, events }: RecordedRun,
+  { to, end }: ReplaySegment,
+  state: TrainState,
+  recorder: Recorder,
+): Promise<void> {
+  const made = head.snapshots.find(({ step, position, reason }) =>
+    step === to && position === end - 1 && reason === "materialized"
+  );
+  const event = events.findLast(({ event }) =>
+    event.type === "SnapshotMaterialized" && event.data.snapshot === made?.snapshot
+  )?.event;
+  if (made === undefined || event?.type !== "SnapshotMaterialized") return;
+  const { cursor } = recorder.state();
+  const leaves = leafDigests((await snapshotOf(device, state, { task: "", cursor })).groups);
+  const digest = stateDigest(leaves);
+  if (digest === made.state) return;
+  const before = await store.snapshots.manifest(made.snapshot)();
+  const names = E.isRight(before) ? differingLeaves(before.right.leaves, leaves) : [];
+  fail(divergence(event, { ...event, data: { ...event.data, state: digest } }, to, names));
+}
+
+/** A recomputation from the state at step `from` on. */
 interface Begun {
   readonly from: number;
-  readonly pending: RestoredState["pending"];
   readonly recorder: Recorder;
 }
 
 function countsOf(begun: Begun | undefined) {
   if (begun === undefined) return {};
-  const { from, pending, recorder } = begun;
-  const { step } = recorder.state();
-  const fingerprints = pending.filter((event) =>
-    isStep(event) && event.data.step <= step && event.data.fingerprint !== undefined
-  );
-  const compared = recorder.compared();
-  return { from, steps: step - from, compared, fingerprints: fingerprints.length };
+  const { from, recorder } = begun;
+  return {
+    from,
+    steps: recorder.state().step - from,
+    compared: recorder.compared(),
+    fingerprints: recorder.fingerprints(),
+  };
 }

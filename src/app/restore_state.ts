@@ -3,6 +3,7 @@ import { historyDigest, NO_HISTORY } from "../codec/history_digest.ts";
 import { startOfData } from "../core/data_cursor.ts";
 import type { Digest } from "../core/digest.ts";
 import type { RunEvent } from "../core/event.ts";
+import { livePath } from "../core/live_path.ts";
 import type { RecordedEvent } from "../core/recorded_event.ts";
 import type { RunState, SnapshotRef } from "../core/run_state.ts";
 import type { Snapshot, SnapshotId } from "../core/snapshot.ts";
@@ -14,7 +15,8 @@ import { foldOf } from "../ports/fold_log.ts";
 import { release } from "../train/ownership.ts";
 import { tensorsOf, type TrainState } from "../train/train_state.ts";
 import { describeSnapshotError, short } from "./describe_error.ts";
-import { initialStateOf, type Plan } from "./plan.ts";
+import { initialStateOf, type Plan, type Plans } from "./plan.ts";
+import type { RunError } from "./errors.ts";
 import { divergence } from "./recorder.ts";
 import { digestOfState, snapshotOf, stateOf } from "./state_snapshot.ts";
 
@@ -27,7 +29,7 @@ export interface RestoredState {
   readonly runState: RunState;
   /** The digest of the history up to the state. */
   readonly history: Digest;
-  /** The events after it: what has to be recomputed. */
+  /** The events after it on the live path: what has to be recomputed. */
   readonly pending: readonly RunEvent[];
 }
 
@@ -35,6 +37,10 @@ export interface RestoredState {
 export interface RestoredLog {
   readonly recent: LogContents;
   readonly whole: () => Promise<LogContents>;
+  /** The snapshots that may be used. */
+  readonly snapshots: readonly SnapshotRef[];
+  /** The events before this position are those that count; all of them unless given. */
+  readonly end?: number;
 }
 
 /**
@@ -42,28 +48,32 @@ export interface RestoredLog {
  * the initial state. A snapshot that is missing, damaged or another than the log says is reported and
  * passed over.
  *
- * Fails with Diverged where the initial state is not the one that the run recorded.
+ * Fails with Diverged where the initial state is not the one that the run recorded, and with OriginMissing
+ * where a fork's first snapshot cannot be read.
  */
 export async function restoreState(
   env: RunEnv,
-  plan: Plan,
+  plans: Plans,
   log: RestoredLog,
   step: number,
 ): Promise<RestoredState> {
-  const head = foldOf(log.recent);
-  const candidates = head.snapshots.filter((ref) => ref.step <= step).reverse();
+  const candidates = log.snapshots.filter((ref) => ref.step <= step).reverse();
   for (const ref of candidates) {
     const snapshot = await readSnapshot(env, ref);
     if (snapshot === undefined) continue;
-    const { history } = snapshot;
+    // That of a fork's beginning has the history of the parent.
+    const history = ref.reason === "forked" ? undefined : snapshot.history;
     const position = ref.position + 1;
     const reaches = history !== undefined && log.recent.base.version <= position;
     const contents = reaches ? log.recent : await wholeOf(log);
-    const place = placeAt(contents, position, history);
-    return { state: stateOf(plan, snapshot), snapshot: ref.snapshot, ...place };
+    const place = placeAt(contents, position, log.end, history);
+    const state = stateOf(await plans.at(place.runState), snapshot);
+    return { state, snapshot: ref.snapshot, ...place };
   }
   const contents = await wholeOf(log);
-  return { state: await initialState(env, plan, contents), ...placeAt(contents, 1) };
+  const place = placeAt(contents, 1, log.end);
+  const plan = await plans.at(place.runState);
+  return { state: await initialState(env, plan, contents), ...place };
 }
 
 async function wholeOf({ recent, whole }: RestoredLog): Promise<LogContents> {
@@ -94,13 +104,15 @@ async function readSnapshot(
 function placeAt(
   { base, events }: LogContents,
   position: number,
+  end = Infinity,
   history?: Digest,
 ): Omit<RestoredState, "state" | "snapshot"> {
-  const before = events.slice(0, position - base.version);
+  const path = livePath(events, base.version).filter((placed) => placed.position < end);
+  const before = path.filter((placed) => placed.position < position);
   return {
     runState: foldOf({ base, events: before }),
     history: history ?? plain(before).reduce(historyDigest, NO_HISTORY),
-    pending: plain(events.slice(before.length)),
+    pending: plain(path.slice(before.length)),
   };
 }
 
@@ -110,10 +122,18 @@ async function initialState(
   plan: Plan,
   { events }: LogContents,
 ): Promise<TrainState> {
-  const state = initialStateOf(plan);
-  const about = { task: plan.task.name, cursor: startOfData };
-  const digest = digestOfState(await snapshotOf(env.device, state, about));
   const started = events[0]!.event;
+  if (started.type === "RunStarted" && started.data.origin !== undefined) {
+    const { parent, snapshot } = started.data.origin;
+    fail({ type: "OriginMissing", parent, snapshot } satisfies RunError);
+  }
+  const state = initialStateOf(plan);
+  const digest = digestOfState(
+    await snapshotOf(env.device, state, {
+      task: plan.task.name,
+      cursor: startOfData,
+    }),
+  );
   if (started.type === "RunStarted" && started.data.state !== digest) {
     release(tensorsOf(state));
     const actual: RunEvent = { ...started, data: { ...started.data, state: digest } };

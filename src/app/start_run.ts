@@ -1,31 +1,36 @@
 import * as E from "fp-ts/Either.js";
 import { checkConfig } from "../core/check_config.ts";
-import { defaultConfig, mergeConfig, type PartialConfig } from "../core/config.ts";
+import { defaultConfig, mergeConfig } from "../core/config.ts";
 import type { RunEvent } from "../core/event.ts";
 import { historyDigest, NO_HISTORY } from "../codec/history_digest.ts";
 import { evolve, initialState } from "../core/evolve.ts";
 import type { RunId } from "../core/run_id.ts";
 import { fail } from "../ports/attempt.ts";
 import type { RunEnv } from "../ports/run_env.ts";
-import type { Task } from "../ports/task.ts";
+import type { TaskSource } from "../ports/task.ts";
 import { release } from "../train/ownership.ts";
 import { tensorsOf } from "../train/train_state.ts";
 import { leavesOf } from "../train/tree.ts";
 import type { LogAppender } from "./log_appender.ts";
-import { initialStateOf, type Plan, planOf } from "./plan.ts";
+import { initialStateOf, planOf, taskOf } from "./plan.ts";
 import type { RestoredState } from "./restore_state.ts";
 import { digestOfState, snapshotOf } from "./state_snapshot.ts";
+import { askedSettings, type TrainOptions } from "./train_options.ts";
 
 /** Records the start of a run and gives its initial state. */
 export async function startRun(
   env: RunEnv,
   run: RunId,
-  task: Task,
-  asked: PartialConfig,
+  source: TaskSource,
+  options: TrainOptions,
   log: LogAppender,
-): Promise<{ readonly plan: Plan; readonly restored: RestoredState }> {
+): Promise<RestoredState> {
+  const asked = typeof source === "function"
+    ? options.config ?? {}
+    : askedSettings(source, options);
   const config = checkConfig(mergeConfig(defaultConfig, asked));
   if (E.isLeft(config)) return fail(config.left);
+  const task = await taskOf(source, config.right);
   const plan = planOf(task, config.right);
   const state = initialStateOf(plan);
   try {
@@ -48,7 +53,7 @@ export async function startRun(
     env.reporter?.report({ type: "Started", run, parameters, maxSteps });
     const runState = evolve(initialState, started);
     const history = historyDigest(NO_HISTORY, started);
-    return { plan, restored: { state, runState, history, pending: [] } };
+    return { state, runState, history, pending: [] };
   } catch (error) {
     release(tensorsOf(state));
     throw error;

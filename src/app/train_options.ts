@@ -1,4 +1,5 @@
 import { mergeConfig, type PartialConfig, type RunConfig } from "../core/config.ts";
+import type { ScheduleChoice } from "../core/config_change.ts";
 import type { RetentionPolicy } from "../core/retention_policy.ts";
 import type { Task } from "../ports/task.ts";
 
@@ -9,10 +10,23 @@ export interface TrainOptions {
    * "never" not to.
    */
   readonly resume?: "auto" | "must" | "never";
+  /**
+   * Where an existing run goes on: a step, or a place by name ("latest", "best", "final", "step-001200");
+   * the last step of its log unless given. Going on from an earlier step abandons what followed it, of
+   * which nothing is erased.
+   */
+  readonly at?: number | string;
   /** Pause at this step. The plan, and so the schedule, stays as it is. */
   readonly until?: number;
-  /** Settings for a new run, over those of the task; for an existing run, settings that it must have. */
+  /**
+   * Settings for a new run, over those of the task. For an existing run, settings that it is to have: a
+   * change on which no bit depends (`steps.max`, `save.every`, ...) is recorded, another is refused.
+   */
   readonly config?: PartialConfig;
+  /** Record changes of settings that change the training from here on, in place of refusing them. */
+  readonly recordChanges?: boolean;
+  /** What becomes of the learning-rate schedule where `steps.max` changes; "keep" unless given. */
+  readonly schedule?: ScheduleChoice;
   /** Pauses the run after the step during which it is aborted. */
   readonly stop?: AbortSignal;
   /**

@@ -1,6 +1,4 @@
-import * as E from "fp-ts/Either.js";
 import type { TaskEither } from "fp-ts/TaskEither.js";
-import { decide } from "../core/decide.ts";
 import { environmentChanges } from "../core/environment.ts";
 import { nearest } from "../core/nearest.ts";
 import type { RetentionPolicy } from "../core/retention_policy.ts";
@@ -10,24 +8,25 @@ import type { SnapshotId } from "../core/snapshot.ts";
 import { attempt, type Await, fail } from "../ports/attempt.ts";
 import type { LogWriter } from "../ports/event_log.ts";
 import type { RunEnv } from "../ports/run_env.ts";
-import type { Task } from "../ports/task.ts";
+import type { TaskSource } from "../ports/task.ts";
 import { foldOf } from "../ports/fold_log.ts";
 import type { HostBatch } from "../train/loss.ts";
-import { release } from "../train/ownership.ts";
+import { release, releaseOnThrow } from "../train/ownership.ts";
 import { tensorsOf } from "../train/train_state.ts";
 import type { Tree } from "../train/tree.ts";
-import { checkContinuation } from "./check_continuation.ts";
+import { continuationOf } from "./continuation.ts";
 import type { RunError } from "./errors.ts";
 import { continueRun, finishRun } from "./finish_run.ts";
-import { planOf } from "./plan.ts";
+import { plansOf } from "./plan.ts";
 import { appenderOf } from "./log_appender.ts";
 import { recorderFrom, type RecorderStart } from "./recorder.ts";
 import { type RestoredState, restoreState } from "./restore_state.ts";
 import type { RunOutcome } from "./run_outcome.ts";
 import { startRun } from "./start_run.ts";
 import { checkedPolicy } from "./retain_snapshots.ts";
-import type { Loop } from "./step_loop.ts";
-import { askedSettings, type TrainOptions } from "./train_options.ts";
+import { requireFit } from "./require_fit.ts";
+import type { RunLoop } from "./stretches.ts";
+import type { TrainOptions } from "./train_options.ts";
 
 /**
  * Trains a task as the run `run`: starts it, or continues it where it stopped.
@@ -39,7 +38,7 @@ import { askedSettings, type TrainOptions } from "./train_options.ts";
 export function trainRun<P extends Tree, B extends HostBatch>(
   env: RunEnv,
   run: RunId,
-  task: Task<P, B>,
+  task: TaskSource<P, B>,
   options: TrainOptions = {},
 ): TaskEither<RunError, RunOutcome> {
   return attempt<RunError, RunOutcome>(async (get) => {
@@ -47,7 +46,7 @@ export function trainRun<P extends Tree, B extends HostBatch>(
     await checkExistence(env, run, options, get);
     const writer = await get(env.store.log.open(run));
     try {
-      return await trainWith(env, run, task, options, writer, get);
+      return await trainWith(env, run, task as TaskSource, options, writer, get);
     } finally {
       await writer.close()();
     }
@@ -75,7 +74,7 @@ async function checkExistence(
 async function trainWith(
   env: RunEnv,
   run: RunId,
-  task: Task,
+  source: TaskSource,
   options: TrainOptions,
   writer: LogWriter,
   get: Await<RunError>,
@@ -86,42 +85,47 @@ async function trainWith(
   }
   const head = foldOf(contents);
   const log = appenderOf(writer);
+  const plans = plansOf(run, source);
+  const loop = { env, run, plans, get };
   if (head.status === "absent") {
     const policy = await checkedPolicy(env, options.retention);
-    const { plan, restored } = await startRun(env, run, task, askedSettings(task, options), log);
+    const restored = await startRun(env, run, source, options, log);
     const recorder = recorderFrom({ ...startOf(restored), log });
-    const loop = { env, run, plan, recorder, heals: () => true, ...retentionOf(policy), get };
-    return await finishRun(loop, restored, options);
+    const starting = { ...loop, recorder, heals: () => true, ...retentionOf(policy) };
+    return await finishRun(starting, restored, options);
   }
-  const passing = checkContinuation(run, head, task, askedSettings(task, options));
-  const ended = alreadyThere(run, head, options);
-  if (ended !== undefined) return ended;
-  const { grain } = head.config!.batch;
-  for (const change of passing) env.reporter?.report({ type: "MicroPasses", grain, ...change });
-  const wish = {
-    environment: env.device.environment,
-    acceptEnvironment: options.acceptEnvironment ?? false,
-  };
-  const onHead = { type: "ResumeRun", data: wish } as const;
-  const refused = decide(onHead, head);
-  if (E.isLeft(refused)) fail(refused.left);
-  const plan = planOf(task, head.config!);
-  const policy = await checkedPolicy(env, options.retention);
   const whole = () => get(env.store.log.read(run));
-  const restored = await restoreState(env, plan, { recent: contents, whole }, head.step);
-  if (restored.state.step < head.step) requireSameEnvironment(env, run, restored, head);
-  const kept = new Set(head.snapshots.map(({ snapshot }) => snapshot));
+  const going = await continuationOf(env, run, plans, { contents, whole }, options);
+  if ("run" in going) return going;
+  const { from, opening, end, wished } = going;
+  for (const { path, recorded, asked } of wished.passing) {
+    const { grain } = wished.config.batch;
+    env.reporter?.report({ type: "MicroPasses", path, recorded, asked, grain });
+  }
+  const policy = await checkedPolicy(env, options.retention);
+  const { snapshots } = from;
+  const recorded = { recent: contents, whole, snapshots, ...(end !== undefined && { end }) };
+  const restored = await restoreState(env, plans, recorded, from.step);
+  if (wished.change?.class === "training") {
+    const { changes } = wished.change;
+    const next = await plans.at({ ...from, config: wished.config });
+    releaseOnThrow(
+      tensorsOf(restored.state),
+      () => requireFit(run, next, restored.state, changes),
+    );
+  }
+  if (restored.state.step < from.step) requireSameEnvironment(env, run, restored, from);
+  const kept = new Set(snapshots.map(({ snapshot }) => snapshot));
   const heals = (snapshot: SnapshotId) => kept.has(snapshot);
-  const recorder = recorderFrom({ ...startOf(restored), log, onHead });
-  const resumedFrom = restored.snapshot;
-  const loop = { env, run, plan, recorder, heals, ...retentionOf(policy, resumedFrom), get };
-  return await continueRun(loop, restored, head, options);
+  const recorder = recorderFrom({ ...startOf(restored), log, opening });
+  const continuing = { ...loop, recorder, heals, ...retentionOf(policy, restored.snapshot) };
+  return await continueRun(continuing, restored, going, options);
 }
 
 function retentionOf(
   policy: RetentionPolicy | undefined,
   resumedFrom?: SnapshotId,
-): Pick<Loop, "retention"> {
+): Pick<RunLoop, "retention"> {
   if (policy === undefined) return {};
   return { retention: { policy, ...(resumedFrom && { resumedFrom }) } };
 }
@@ -143,16 +147,4 @@ function requireSameEnvironment(
   release(tensorsOf(state));
   const { backend } = recorded;
   fail({ type: "ComputedElsewhere", run, from: state.step + 1, to: head.step, backend });
-}
-
-/** Where there is nothing to do: the run is complete, or paused where it is to pause. */
-function alreadyThere(
-  run: RunId,
-  head: RunState,
-  { until }: TrainOptions,
-): RunOutcome | undefined {
-  if (head.status === "completed") return { run, status: "completed", state: head };
-  if (until === undefined || until > head.step) return undefined;
-  if (until < head.step) fail({ type: "StepPassed", run, until, step: head.step });
-  return head.status === "paused" ? { run, status: "paused", state: head } : undefined;
 }

@@ -1,6 +1,7 @@
 import type { TaskEither } from "fp-ts/TaskEither.js";
 import { initialState } from "../core/evolve.ts";
 import type { RunId } from "../core/run_id.ts";
+import { keptSnapshots } from "../core/run_state.ts";
 import { attempt } from "../ports/attempt.ts";
 import type { LogContents } from "../ports/event_log.ts";
 import type { ShownSnapshot } from "../ports/snapshot_store.ts";
@@ -38,11 +39,16 @@ export function unnamed(
   shown: readonly ShownSnapshot[],
   { base, events }: Pick<LogContents, "base" | "events">,
 ): readonly ShownSnapshot[] {
-  const named = new Set(base.snapshots.map(({ step }) => step));
+  const named = new Set(keptSnapshots(base).map(({ step }) => step));
   for (const { event: { type, data } } of events) {
-    if (type === "SnapshotTaken" || type === "SnapshotFailed" || type === "SnapshotPruned") {
-      named.add(data.step);
+    switch (type) {
+      case "SnapshotTaken":
+      case "SnapshotFailed":
+      case "SnapshotPruned":
+      case "SnapshotMaterialized":
+        named.add(data.step);
     }
+    if (type === "RunStarted" && data.origin) named.add(data.origin.step);
   }
   return shown.filter(({ step }) => !named.has(step));
 }

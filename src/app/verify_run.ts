@@ -3,9 +3,10 @@ import type { TaskEither } from "fp-ts/TaskEither.js";
 import { historyDigest, NO_HISTORY } from "../codec/history_digest.ts";
 import type { Digest } from "../core/digest.ts";
 import { isStep, type RunEvent } from "../core/event.ts";
+import { evolve, initialState } from "../core/evolve.ts";
 import { historyFlaw } from "../core/history_flaw.ts";
 import type { RunId } from "../core/run_id.ts";
-import type { SnapshotRef } from "../core/run_state.ts";
+import { keptSnapshots, type SnapshotRef } from "../core/run_state.ts";
 import { attempt, fail } from "../ports/attempt.ts";
 import type { LogError, TornTail } from "../ports/event_log.ts";
 import type { Store } from "../ports/store.ts";
@@ -93,8 +94,12 @@ export function verifyRun(store: Store, run: RunId): TaskEither<RunError, Verify
       problems.push({ type: "HistoryFlawed", step: stepAt(events, position), position, message });
     }
     const histories = historiesAt(events);
-    for (const ref of state.snapshots) {
-      const problem = await get(checkSnapshot(store, ref, histories[ref.position]));
+    const kept = keptSnapshots(state);
+    for (const ref of kept) {
+      const history = ref.reason === "forked"
+        ? state.origin?.parent.history
+        : histories[ref.position];
+      const problem = await get(checkSnapshot(store, ref, history));
       if (problem !== undefined && await isKept(store, run, ref)) problems.push(problem);
     }
     const derived = await store.log.checkDerived(run)();
@@ -117,22 +122,23 @@ export function verifyRun(store: Store, run: RunId): TaskEither<RunError, Verify
       run,
       events: events.length,
       steps: state.step,
-      snapshots: state.snapshots.length,
+      snapshots: kept.length,
       ...(torn && { torn }),
       problems,
     };
   });
 }
 
-/** The step that an event belongs to by its place: its own where it is that of a step, else the last. */
+/** The step that the event at a position is to be of: the next one where it is a step's. */
 function stepAt(events: readonly RunEvent[], position: number): number {
-  return events.slice(0, position).filter(isStep).length + (isStep(events[position]!) ? 1 : 0);
+  const { step } = events.slice(0, position).reduce(evolve, initialState);
+  return isStep(events[position]!) ? step + 1 : step;
 }
 
 /** Whether a snapshot was not pruned while the run was verified. */
 async function isKept(store: Store, run: RunId, { position }: SnapshotRef): Promise<boolean> {
   const now = await store.log.recent(run)();
-  return E.isLeft(now) || foldOf(now.right).snapshots.some((ref) => ref.position === position);
+  return E.isLeft(now) || keptSnapshots(foldOf(now.right)).some((ref) => ref.position === position);
 }
 
 /** The digest of the history at each event: a snapshot adds nothing to the one before it. */

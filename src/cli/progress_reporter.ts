@@ -1,5 +1,6 @@
 // @ts-types="@types/cli-progress"
 import { Presets, SingleBar } from "cli-progress";
+import { scheduleSteps } from "../core/config.ts";
 import type { Notice, Reporter } from "../ports/reporter.ts";
 
 /** Milliseconds between lines where there is no terminal. */
@@ -142,6 +143,17 @@ function counted(segments: number): string {
   return segments === 1 ? "1 segment" : `${segments} segments`;
 }
 
+function changedLine({ step, change, config }: NoticeOf<"Changed">): string {
+  const changes = change.changes.map(({ path, recorded, asked }) =>
+    `${path} ${recorded} -> ${asked}`
+  );
+  const schedule = change.schedule === undefined
+    ? ""
+    : `; the schedule ${change.schedule === "keep" ? "keeps" : "is stretched to"} its length of ` +
+      `${scheduleSteps(config)} steps`;
+  return `from step ${step} on: ${changes.join(", ")}${schedule} (recorded)`;
+}
+
 function describe(notice: Exclude<Notice, NoticeOf<"Step" | "Resuming" | "Resumed">>): string {
   switch (notice.type) {
     case "Started":
@@ -153,6 +165,11 @@ function describe(notice: Exclude<Notice, NoticeOf<"Step" | "Resuming" | "Resume
     case "MicroPasses":
       return `batch.micro ${notice.asked} gives the same bits as the recorded ${notice.recorded}: ` +
         `passes are over grains of ${notice.grain}. The recorded settings stay.`;
+    case "Changed":
+      return changedLine(notice);
+    case "Rewound":
+      return `gone back from step ${notice.head} to step ${notice.step}: what followed stays in the log, ` +
+        "as a branch of its own";
     case "SnapshotSkipped":
       return `the snapshot of step ${notice.step} cannot be used: ${notice.reason}; ` +
         "going further back";

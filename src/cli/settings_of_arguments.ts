@@ -2,7 +2,7 @@ import * as E from "fp-ts/Either.js";
 import { describeSettingError } from "../app/describe_error.ts";
 import type { PartialConfig, RunConfig } from "../core/config.ts";
 import { checkConfig } from "../core/check_config.ts";
-import { assign, settings } from "../core/config_path.ts";
+import { assign, partialConfig, settings } from "../core/config_path.ts";
 import type { ArgumentsOf } from "./command_line.ts";
 import { UsageError } from "./usage_error.ts";
 
@@ -37,18 +37,6 @@ export function settingsOfArguments(
   const paths = assignments.map((text) => text.split("=")[0]!.trim());
   const checked = checkConfig(config, paths);
   if (E.isLeft(checked)) throw new UsageError(describeSettingError(checked.left));
-  return { config, asked: only(config, paths) };
-}
-
-function only(config: RunConfig, paths: readonly string[]): PartialConfig {
   const values = settings(config);
-  const picked: Record<string, unknown> = {};
-  for (const path of paths) {
-    const dot = path.indexOf(".");
-    const group = dot < 0 ? path : path.slice(0, dot);
-    picked[group] = dot < 0
-      ? values.get(path)
-      : { ...picked[group] as object, [path.slice(dot + 1)]: values.get(path) };
-  }
-  return picked as PartialConfig;
+  return { config, asked: partialConfig(paths.map((path) => [path, values.get(path)!])) };
 }

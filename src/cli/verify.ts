@@ -113,7 +113,7 @@ async function meansOf(id: RunId, state: RunState, args: ArgumentsOf<"verify">) 
   const recipe = recipeOf(recipes, id, state);
   const device = await openDeviceFor(backendChoice(args.backend), state, console.error);
   const reporter = progressReporter({ say: console.error, json: args.json });
-  return { device, reporter, task: await recipe.task(state.config!) } satisfies RepairMeans;
+  return { device, reporter, task: recipe.task } satisfies RepairMeans;
 }
 
 function print(report: VerifyReport & Partial<RepairReport>): void {

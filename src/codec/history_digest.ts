@@ -17,5 +17,12 @@ export const NO_HISTORY: Digest = "0".repeat(64);
 export function historyDigest(before: Digest, event: RunEvent): Digest {
   if (event.type === "RunRewound") return event.data.history;
   if (!isComputation(event)) return before;
-  return sha256(before, "\n", canonicalJson(encodeEvent(event)));
+  return sha256(before, "\n", canonicalJson(encodeEvent(withoutCode(event))));
+}
+
+/** The code that computes is known by what it computes: an edit of a comment is no other history. */
+function withoutCode(event: RunEvent): RunEvent {
+  if (event.type !== "RunStarted") return event;
+  const { code: _, ...data } = event.data;
+  return { ...event, data };
 }

@@ -1,5 +1,5 @@
 import * as E from "fp-ts/Either.js";
-import type { RunConfig } from "./config.ts";
+import type { PartialConfig, RunConfig } from "./config.ts";
 import { nearest } from "./nearest.ts";
 
 /** A value that a config's leaf can have. */
@@ -56,6 +56,18 @@ export function assign(config: RunConfig, assignment: string): E.Either<SettingE
     return E.left({ type: "BadSetting", path, expected: `a ${typeof before}`, found: text });
   }
   return E.right(withSetting(config, path, value));
+}
+
+/** A config of these settings alone, by their paths: of one that comes twice the later. */
+export function partialConfig(
+  values: Iterable<readonly [path: string, value: Setting]>,
+): PartialConfig {
+  const config: Record<string, unknown> = {};
+  for (const [path, value] of values) {
+    const [group, name] = path.split(/\.(.*)/s) as [string, string?];
+    config[group] = name === undefined ? value : { ...config[group] as object, [name]: value };
+  }
+  return config as PartialConfig;
 }
 
 function readAs(before: Setting, text: string): Setting | undefined {

@@ -11,7 +11,7 @@ import {
 } from "./event.ts";
 import { withSettings } from "./config_path.ts";
 import { planEnds } from "./plan_ends.ts";
-import type { RunState, RunStatus } from "./run_state.ts";
+import { keptSnapshots, type RunState, type RunStatus } from "./run_state.ts";
 
 /** Why a command was refused. */
 export type DecideError =
@@ -117,7 +117,7 @@ function decideSnapshot(data: SnapshotTaken["data"], state: RunState): Decision 
 
 /** One event for each snapshot that is still kept; a snapshot that is gone needs no second one. */
 function prunedEvents(snapshots: readonly Digest[], state: RunState): readonly RunEvent[] {
-  return state.snapshots.filter((ref) => snapshots.includes(ref.snapshot)).map(
+  return keptSnapshots(state).filter((ref) => snapshots.includes(ref.snapshot)).map(
     ({ step, snapshot }) => ({ type: "SnapshotPruned", data: { step, snapshot } }),
   );
 }

@@ -59,7 +59,7 @@ function evolved(state: RunState, event: RunEvent): RunState {
     case "EpochCompleted":
       return state;
     case "SnapshotTaken":
-      return { ...state, snapshots: [...state.snapshots, snapshotRef(state, event)] };
+      return withSnapshot(state, snapshotRef(state, event));
     case "SnapshotFailed":
       return { ...state, failedSnapshot: event.data.step };
     case "SnapshotPruned": {
@@ -69,7 +69,7 @@ function evolved(state: RunState, event: RunEvent): RunState {
       return withAbandoned({ ...state, snapshots }, (state.abandoned ?? []).filter(isKept));
     }
     case "SnapshotMaterialized":
-      return { ...state, snapshots: inOrder([...state.snapshots, materializedRef(event)]) };
+      return withSnapshot(state, materializedRef(event));
     case "ConfigChanged":
       return state.config === undefined
         ? state
@@ -126,8 +126,14 @@ function withAbandoned(state: RunState, abandoned: readonly SnapshotRef[]): RunS
   return abandoned.length === 0 ? rest : { ...rest, abandoned };
 }
 
-function inOrder(snapshots: readonly SnapshotRef[]): readonly SnapshotRef[] {
-  return snapshots.toSorted((a, b) => a.step - b.step);
+/** A snapshot that is taken again is no longer one of an abandoned branch alone. */
+function withSnapshot(state: RunState, ref: SnapshotRef): RunState {
+  const { step, snapshot } = ref;
+  const others = (state.abandoned ?? []).filter((one) =>
+    one.step !== step || one.snapshot !== snapshot
+  );
+  const snapshots = [...state.snapshots, ref].sort((a, b) => a.step - b.step);
+  return withAbandoned({ ...state, snapshots }, others);
 }
 
 function materializedRef({ data }: SnapshotMaterialized): SnapshotRef {

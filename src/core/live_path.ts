@@ -9,13 +9,20 @@ export interface PlacedEvent {
 /**
  * The events that the state of a run follows from: those of abandoned branches are left out, and so are
  * the RunRewound that left them. Like the log of a run that never went back.
+ *
+ * `base`: how many events of the log came before these. A RunRewound to a place among them is kept, since
+ * it tells what was there.
  */
-export function livePath<A extends PlacedEvent>(events: Iterable<A>): readonly A[] {
+export function livePath<A extends PlacedEvent>(events: Iterable<A>, base = 0): readonly A[] {
   const path: A[] = [];
   for (const placed of events) {
     const { event } = placed;
-    if (event.type !== "RunRewound") path.push(placed);
-    else while (path.length > 0 && path.at(-1)!.position >= event.data.position) path.pop();
+    if (event.type !== "RunRewound") {
+      path.push(placed);
+      continue;
+    }
+    while (path.length > 0 && path.at(-1)!.position >= event.data.position) path.pop();
+    if (event.data.position < base) path.push(placed);
   }
   return path;
 }

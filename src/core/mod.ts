@@ -15,9 +15,23 @@ export {
   type Precision,
   type RunConfig,
   type ScheduleName,
+  scheduleSteps,
   type Settings,
 } from "./config.ts";
-export { assign, type Setting, type SettingError, settings } from "./config_path.ts";
+export {
+  changedValues,
+  type ConfigChange,
+  configChange,
+  type ScheduleChoice,
+} from "./config_change.ts";
+export {
+  assign,
+  partialConfig,
+  type Setting,
+  type SettingError,
+  settings,
+  withSettings,
+} from "./config_path.ts";
 export { advance, type DataCursor, samplesAt, startOfData } from "./data_cursor.ts";
 export type { DataIdentity } from "./data_identity.ts";
 export { decide, type DecideError } from "./decide.ts";
@@ -25,6 +39,8 @@ export { type Digest, isDigest } from "./digest.ts";
 export { type Durability, everyStep, parseDurability } from "./durability.ts";
 export { type Environment, type EnvironmentChange, environmentChanges } from "./environment.ts";
 export {
+  type CodeChanged,
+  type ConfigChanged,
   type EpochCompleted,
   type EvaluationTaken,
   isComputation,
@@ -35,8 +51,10 @@ export {
   type RunFailed,
   type RunPaused,
   type RunResumed,
+  type RunRewound,
   type RunStarted,
   type SnapshotFailed,
+  type SnapshotMaterialized,
   type SnapshotPruned,
   type SnapshotReason,
   type SnapshotTaken,
@@ -49,6 +67,13 @@ export { type HistoryFlaw, historyFlaw } from "./history_flaw.ts";
 export { bytesOf, type DType, type HostTensor, sizeOf } from "./host_tensor.ts";
 export type { Json } from "./json.ts";
 export { permutation, permute } from "./permutation.ts";
+export {
+  type AbandonedBranch,
+  abandonedBranches,
+  livePath,
+  type PlacedEvent,
+  positionAfterStep,
+} from "./live_path.ts";
 export { lossCurve, type LossPoint, project, type Projection, runState } from "./projection.ts";
 export { EVENT_FORMAT, type RecordedEvent } from "./recorded_event.ts";
 export {
@@ -66,6 +91,7 @@ export {
   type Wanted,
 } from "./retention_policy.ts";
 export {
+  firstStep,
   type ReplaySegment,
   replaySegments,
   segmentsWithin,
@@ -73,7 +99,17 @@ export {
 } from "./replay_segments.ts";
 export { bits, foldIn, key, normal, type RngKey, split, uniform } from "./rng_key.ts";
 export { type BadRunId, parseRunId, type RunId } from "./run_id.ts";
-export type { LossAt, RunState, RunStatus, SnapshotRef } from "./run_state.ts";
+export type { LeftOut, ParentState, RunOrigin } from "./run_origin.ts";
+export { parsePlace, PLACE_NAMES, type RunPlace, stepOfPlace } from "./run_place.ts";
+export {
+  factsOf,
+  keptSnapshots,
+  type LossAt,
+  type RunFacts,
+  type RunState,
+  type RunStatus,
+  type SnapshotRef,
+} from "./run_state.ts";
 export { type RunSummary, runSummary } from "./run_summary.ts";
 export { chanceOfCatching, type Draw, sampleOf } from "./sample.ts";
 export { type SavePolicy, savePolicy } from "./save_policy.ts";
@@ -87,6 +123,12 @@ export {
   warmupStableDecay,
 } from "./schedule.ts";
 export { scheduleOf } from "./schedule_of.ts";
+export {
+  type OwnClasses,
+  type SettingChange,
+  settingChanges,
+  type SettingClass,
+} from "./setting_class.ts";
 export {
   comparedWith,
   isExact,

@@ -1,9 +1,9 @@
-import type { Digest } from "./digest.ts";
 import type { RunState } from "./run_state.ts";
 
 /**
  * A part of a run between two states that it kept, which can be recomputed apart from the others: from the
- * initial state or a snapshot to the next snapshot, or to the head of the log.
+ * initial state or a snapshot to the next snapshot, or to the head of the log. Of a run that went back it
+ * is a part of the live path.
  *
  * The state at its end is compared too, and it is the one that the next segment starts from: so where all
  * segments are as recorded, the whole run is, by induction.
@@ -15,10 +15,8 @@ export interface ReplaySegment {
   readonly from: number;
   /** The last step that is recomputed. */
   readonly to: number;
-  /** How many of the run's events belong to its end and what is before it. */
+  /** The position in the log that follows its last event. */
   readonly end: number;
-  /** What the state at its end is compared with; none at the head of the log. */
-  readonly state?: Digest;
 }
 
 /**
@@ -31,21 +29,26 @@ export function replaySegments(
   head: RunState,
   unusable: ReadonlySet<number> = new Set(),
 ): readonly ReplaySegment[] {
-  const refs = head.snapshots.filter(({ step }) => 0 < step && step < head.step);
-  const byStep = new Map(
-    refs.filter(({ step }) => !unusable.has(step)).map((ref) => [ref.step, ref]),
+  const first = firstStep(head);
+  const refs = head.snapshots.filter(({ step }) =>
+    first < step && step < head.step && !unusable.has(step)
   );
-  const kept = [...byStep.values()].sort((a, b) => a.step - b.step);
-  const ends = [
-    ...kept.map(({ step, position, state }) => ({ to: step, end: position + 1, state })),
-    { to: head.step, end: head.version },
-  ];
-  return ends.map((end, i) => ({ number: i + 1, from: i === 0 ? 0 : ends[i - 1]!.to, ...end }));
+  const ends = [...new Map(refs.map(({ step, position }) => [step, position + 1]))]
+    .sort(([a], [b]) => a - b);
+  ends.push([head.step, head.version]);
+  return ends.map(([to, end], i) => {
+    return { number: i + 1, from: i === 0 ? first : ends[i - 1]![0], to, end };
+  });
+}
+
+/** The step of the state that a run begins with: 0, unless it is a fork. */
+export function firstStep({ origin }: RunState): number {
+  return origin?.step ?? 0;
 }
 
 /** The steps that are asked for: none means all. */
 export interface StepRange {
-  /** The step of the state to begin with, at the latest; 0 unless given. */
+  /** The step of the state to begin with, at the latest; the run's first unless given. */
   readonly from?: number;
   /** The last step; the head of the log unless given. */
   readonly to?: number;
@@ -58,9 +61,9 @@ export interface StepRange {
  */
 export function segmentsWithin(
   segments: readonly ReplaySegment[],
-  { from = 0, to = Infinity }: StepRange,
+  { from, to }: StepRange,
 ): readonly ReplaySegment[] {
-  if (from === 0 && to === Infinity) return segments;
-  const first = Math.min(from, to - 1);
-  return segments.filter((segment) => segment.to > first && segment.from < to);
+  if (from === undefined && to === undefined) return segments;
+  const first = Math.min(from ?? -Infinity, (to ?? Infinity) - 1);
+  return segments.filter((segment) => segment.to > first && segment.from < (to ?? Infinity));
 }

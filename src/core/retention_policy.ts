@@ -4,7 +4,9 @@ import type { SnapshotRef } from "./run_state.ts";
 
 /** A snapshot that was kept until now, with what a policy may ask of it. */
 export interface KeptSnapshot
-  extends Pick<SnapshotRef, "step" | "snapshot" | "loss" | "evaluation"> {
+  extends
+    Pick<SnapshotRef, "step" | "snapshot" | "loss" | "evaluation">,
+    Partial<Pick<SnapshotRef, "reason">> {
   /** When it was recorded, from the envelope of its event: ISO 8601, UTC, milliseconds; where known. */
   readonly recordedAt?: string;
 }
@@ -110,6 +112,7 @@ function protectedBy({ readable, needed = new Map() }: Protection): RetentionPol
     (snapshots) =>
       want(newestFirst(snapshots).filter((one) => readable(one.snapshot)).slice(0, 1), "newest"),
     (snapshots) => want(bestFirst(snapshots, metricOf(snapshots)).slice(0, 1), "best"),
+    (snapshots) => want(snapshots.filter(({ reason }) => reason === "forked"), "where it begins"),
     () => needed,
   );
 }

@@ -74,6 +74,11 @@ export interface RunState extends RunFacts {
   readonly abandoned?: readonly SnapshotRef[];
 }
 
+/** All snapshots of a run that are kept: those of the live branch, and then of those that it left. */
+export function keptSnapshots({ snapshots, abandoned = [] }: RunState): readonly SnapshotRef[] {
+  return [...snapshots, ...abandoned];
+}
+
 /** What a state says of the training alone. */
 export function factsOf(state: RunState): RunFacts {
   const { status: _1, version: _2, task: _3, data: _4, heldOut: _5, ...rest } = state;

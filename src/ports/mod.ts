@@ -15,4 +15,4 @@ export type {
   StoredSnapshot,
 } from "./snapshot_store.ts";
 export type { Store } from "./store.ts";
-export { defineTask, type Evaluation, type Task } from "./task.ts";
+export { defineTask, type Evaluation, type Task, type TaskSource } from "./task.ts";

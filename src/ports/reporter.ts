@@ -1,3 +1,5 @@
+import type { RunConfig } from "../core/config.ts";
+import type { ConfigChange } from "../core/config_change.ts";
 import type { Setting } from "../core/config_path.ts";
 import type { LossAt } from "../core/run_state.ts";
 import type { RunId } from "../core/run_id.ts";
@@ -20,9 +22,23 @@ export type Notice =
   | {
     /** Another `batch.micro` is asked for than is recorded; passes are over grains, so no bit changes. */
     readonly type: "MicroPasses";
+    readonly path: string;
     readonly recorded: Setting | undefined;
     readonly asked: Setting;
     readonly grain: number;
+  }
+  | {
+    /** Settings are others from here on, which is recorded. */
+    readonly type: "Changed";
+    readonly step: number;
+    readonly change: ConfigChange;
+    readonly config: RunConfig;
+  }
+  | {
+    /** The run goes on from an earlier step; what followed it is an abandoned branch. */
+    readonly type: "Rewound";
+    readonly step: number;
+    readonly head: number;
   }
   | {
     readonly type: "SnapshotSkipped";
@@ -48,6 +64,8 @@ export type Notice =
     /** Steps recomputed, and events compared on the way: all were equal. */
     readonly recomputed: number;
     readonly compared: number;
+    /** Of these events, those that have a fingerprint of the state. */
+    readonly fingerprints: number;
     readonly history: number;
     readonly best: LossAt | undefined;
   }

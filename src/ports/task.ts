@@ -1,5 +1,6 @@
-import type { PartialConfig } from "../core/config.ts";
+import type { PartialConfig, RunConfig } from "../core/config.ts";
 import type { RngKey } from "../core/rng_key.ts";
+import type { OwnClasses } from "../core/setting_class.ts";
 import type { Batch, HostBatch } from "../train/loss.ts";
 import type { LeafPattern } from "../train/leaf_pattern.ts";
 import type { Optimizer } from "../train/optimizer.ts";
@@ -19,6 +20,11 @@ export interface Task<P extends Tree = Tree, B extends HostBatch = HostBatch> {
   readonly name: string;
   /** Settings in place of the defaults. */
   readonly config?: PartialConfig;
+  /**
+   * What it means to change settings of the task's own in the middle of a run. Without it `model.*` is the
+   * architecture, which cannot change, and `data.*` the training.
+   */
+  readonly classes?: OwnClasses;
   readonly data: BatchSource<B>;
   /** Held-out data and how to score it; evaluated every `evaluate.every` steps. */
   readonly evaluation?: Evaluation<P, B>;
@@ -39,6 +45,14 @@ export interface Task<P extends Tree = Tree, B extends HostBatch = HostBatch> {
   /** A text that shows people what the parameters can do; never recorded. */
   sample?(params: P, key: RngKey, device: Device): Promise<string>;
 }
+
+/**
+ * A task, or how it is made of a config: where the settings of a run change, it has one task after
+ * another. A function may throw a RangeError for settings that make no task.
+ */
+export type TaskSource<P extends Tree = Tree, B extends HostBatch = HostBatch> =
+  | Task<P, B>
+  | ((config: RunConfig) => Task<P, B> | Promise<Task<P, B>>);
 
 /** Held-out data, in batches that are the same at every evaluation. */
 export interface Evaluation<P extends Tree = Tree, B extends HostBatch = HostBatch> {

@@ -1,7 +1,6 @@
 import type { RunConfig } from "../core/config.ts";
 import { adafactor } from "./adafactor.ts";
 import { adam, adamw } from "./adamw.ts";
-import { chain } from "./chain.ts";
 import { clipByGlobalNorm, clipByValue } from "./clip.ts";
 import { lion } from "./lion.ts";
 import type { Optimizer } from "./optimizer.ts";
@@ -17,8 +16,21 @@ export function optimizerOf(config: Pick<RunConfig, "optimizer" | "clip">): Opti
     ...(value > 0 ? [clipByValue(value)] : []),
     ...(norm > 0 ? [clipByGlobalNorm(norm)] : []),
   ];
-  const optimizer = named(config.optimizer);
-  return clips.length > 0 ? chain(...clips, optimizer) : optimizer;
+  return clipped(clips, named(config.optimizer));
+}
+
+/** Clips have no state: with them or without them that of the optimiser has the same paths. */
+function clipped(clips: readonly Optimizer[], optimizer: Optimizer): Optimizer {
+  return {
+    init: (params) => optimizer.init(params),
+    update(gradients, state, params, context) {
+      const before = clips.reduce(
+        (updates, clip) => clip.update(updates, {}, params, context).updates,
+        gradients,
+      );
+      return optimizer.update(before, state, params, context);
+    },
+  };
 }
 
 function named(options: RunConfig["optimizer"]): Optimizer {

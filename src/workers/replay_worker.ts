@@ -2,12 +2,12 @@ import { fileStore } from "../adapters/file_store.ts";
 import { openDevice } from "../adapters/tfjs_backend.ts";
 import { answerRequests } from "../adapters/thread.ts";
 import type { RunError } from "../app/errors.ts";
+import { type Plans, plansOf } from "../app/plan.ts";
 import { readRun, type RecordedRun } from "../app/read_run.ts";
 import { replaySegment, type SegmentReplay } from "../app/replay_segment.ts";
 import { attempt, type Await } from "../ports/attempt.ts";
 import type { Device } from "../ports/device.ts";
 import type { Notice } from "../ports/reporter.ts";
-import type { Task } from "../ports/task.ts";
 import type { ReplayAnswer, ReplayRequest } from "./replay_request.ts";
 import { loadTask } from "./task_module.ts";
 
@@ -15,17 +15,17 @@ import { loadTask } from "./task_module.ts";
 interface Opened {
   readonly recorded: RecordedRun;
   readonly device: Device;
-  readonly task: Task;
+  readonly plans: Plans;
 }
 
 const opened = new Map<string, Opened>();
 
 answerRequests<ReplayRequest, ReplayAnswer, Notice>(async (request, tell) => {
   const replay = attempt<RunError, SegmentReplay>(async (get) => {
-    const { recorded, device, task } = await openedFor(request, get);
+    const { recorded, device, plans } = await openedFor(request, get);
     const store = fileStore(request.means.root);
     const env = { store, device, reporter: { report: tell } };
-    return await get(replaySegment(env, recorded, task, request.segment));
+    return await get(replaySegment(env, recorded, plans, request.segment));
   });
   return { answer: await replay(), transfer: [] };
 });
@@ -44,6 +44,6 @@ async function open(
 ): Promise<Opened> {
   const recorded = await get(readRun(fileStore(means.root), run));
   const device = await get(openDevice(means.backend));
-  const { config, task: name } = recorded.state;
-  return { recorded, device, task: await loadTask(means.task, config!, name!) };
+  const task = await loadTask(means.task, recorded.state.task!);
+  return { recorded, device, plans: plansOf(run, task) };
 }

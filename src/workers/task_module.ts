@@ -1,6 +1,6 @@
 import type { RunConfig } from "../core/config.ts";
 import { fail } from "../ports/attempt.ts";
-import type { Task } from "../ports/task.ts";
+import type { Task, TaskSource } from "../ports/task.ts";
 import type { RunError } from "../app/errors.ts";
 
 /**
@@ -16,25 +16,30 @@ export interface TaskModule {
   readonly export: string;
 }
 
-/** A function that a task module exports. */
+/** A function that a task module exports. It may throw a RangeError for settings that make no task. */
 export type TaskMaker = (config: RunConfig, name: string) => Task | Promise<Task>;
 
-/** Loads a task. Fails with TaskUnusable where there is none, and says why. */
-export async function loadTask(from: TaskModule, config: RunConfig, name: string): Promise<Task> {
-  const found = await orUnusable(from, async () => {
-    const exported: unknown = (await import(from.module))[from.export];
-    return typeof exported === "function" ? await exported(config, name) : exported;
-  });
-  if (isTask(found)) return found;
-  return unusable(from, found === undefined ? "there is none" : "it is another value");
+/**
+ * The task of a module, for a run whose task has this name, or how it is made of a config. Fails with
+ * TaskUnusable where there is none, and says why.
+ */
+export async function loadTask(from: TaskModule, name: string): Promise<TaskSource> {
+  const exported = await exportOf(from);
+  if (typeof exported !== "function") return checked(from, exported);
+  return async (config) => checked(from, await exported(config, name));
 }
 
-async function orUnusable<A>(from: TaskModule, work: () => Promise<A>): Promise<A> {
+async function exportOf(from: TaskModule): Promise<unknown> {
   try {
-    return await work();
+    return (await import(from.module))[from.export];
   } catch (error) {
     return unusable(from, error instanceof Error ? error.message : String(error));
   }
+}
+
+function checked(from: TaskModule, found: unknown): Task {
+  if (isTask(found)) return found;
+  return unusable(from, found === undefined ? "there is none" : "it is another value");
 }
 
 function unusable(from: TaskModule, reason: string): never {

@@ -236,7 +236,7 @@ backendTest(
         ...goldenTask,
         data: { ...goldenTask.data, identity: { ...identity, digest: "0".repeat(64) } },
       },
-      ConfigDiffers: { ...goldenTask, config: { ...goldenTask.config, save: { every: 4 } } },
+      ConfigDiffers: { ...goldenTask, config: { ...goldenTask.config, seed: 8 } },
     };
     for (const [type, task] of Object.entries(others)) {
       const refused = await trainRun({ store, device }, "a", task)();

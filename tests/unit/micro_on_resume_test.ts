@@ -79,7 +79,8 @@ backendTest(
     await orThrow(train(device, store, { batch: { size: 8, micro: 4 } }, { until: 3 }));
     const refused = await train(device, store, { batch: { micro: 8 } })();
     assert.ok(E.isLeft(refused) && refused.left.type === "ConfigDiffers");
-    assert.deepEqual(refused.left.changes, [{ path: "batch.micro", recorded: 4, asked: 8 }]);
+    const change = { path: "batch.micro", recorded: 4, asked: 8, class: "training" };
+    assert.deepEqual(refused.left.changes, [change]);
     const text = describeError(refused.left);
     assert.match(text, /batch\.micro: recorded 4, asked for 8/);
     assert.match(

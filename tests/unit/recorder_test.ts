@@ -130,7 +130,9 @@ Deno.test("record() without a log to append to leaves out what the log does not 
 });
 
 /** A recorder at step 0, and the events that it appended. */
-function recording(start: Pick<RecorderStart, "pending" | "onHead">) {
+function recording(
+  { pending, onHead }: Pick<RecorderStart, "pending"> & { readonly onHead?: RunCommand },
+) {
   const appended: RunEvent[] = [];
   const log = {
     append: (events: readonly RunEvent[]) => Promise.resolve(void appended.push(...events)),
@@ -138,7 +140,9 @@ function recording(start: Pick<RecorderStart, "pending" | "onHead">) {
   };
   const state = evolve(initialState, started);
   const history = historyDigest(NO_HISTORY, started);
-  return { recorder: recorderFrom({ state, history, log, ...start }), log: appended };
+  const head = pending.reduce(evolve, state);
+  const opening = { head, commands: onHead ? [onHead] : [] };
+  return { recorder: recorderFrom({ state, history, log, pending, opening }), log: appended };
 }
 
 async function failureOf(recorder: Recorder, command: RunCommand): Promise<RunError> {

@@ -3,7 +3,9 @@ import * as E from "fp-ts/Either.js";
 import {
   describeError,
   type Device,
+  isStep,
   keepEvery,
+  livePath,
   memoryStore,
   type Notice,
   orThrow,
@@ -136,7 +138,7 @@ backendTest("cpu", "steps that a run does not have are refused", async (device) 
   for (const range of ranges) {
     const result = await replayRun({ store, device }, "a", tenSteps, range)();
     assert.ok(E.isLeft(result) && result.left.type === "StepsOutside");
-    assert.match(describeError(result.left), /it has 10 steps/);
+    assert.match(describeError(result.left), /it goes from step 0 to 10/);
   }
 });
 
@@ -214,6 +216,51 @@ backendTest("cpu", "a replay compares what a pause took, and the end", async (de
 
 backendTest(
   "cpu",
+  "of a run that went back with other settings the live path is replayed",
+  async (device) => {
+    const store = await trained(device);
+    const config = { optimizer: { learningRate: 0.2 } };
+    const options = { at: 5, config, recordChanges: true };
+    await orThrow(trainRun({ store, device }, "a", tenSteps, options));
+    const { ok, problems, replay } = await replayed(device, store);
+    assert.deepEqual([ok, problems], [true, []]);
+    assert.deepEqual(stepsOf(replay!.segments), [[0, 2], [2, 4], [4, 6], [6, 8], [8, 10]]);
+    assert.equal(replay!.steps, 10);
+    const { events } = await orThrow(readRun(store, "a"));
+    const live = livePath(events).map(({ event }) => event.type);
+    const marks = ["RunStarted", "RunResumed", "ConfigChanged"];
+    assert.equal(replay!.compared, live.filter((type) => !marks.includes(type)).length);
+  },
+);
+
+backendTest("cpu", "a run that went on beyond its end is replayed through it", async (device) => {
+  const store = await trained(device);
+  const options = { config: { steps: { max: 13 } }, recordChanges: true };
+  await orThrow(trainRun({ store, device }, "a", tenSteps, options));
+  const { ok, problems, replay } = await replayed(device, store);
+  assert.deepEqual([ok, problems], [true, []]);
+  assert.deepEqual(stepsOf(replay!.segments).slice(-3), [[8, 10], [10, 12], [12, 13]]);
+});
+
+backendTest(
+  "cpu",
+  "a snapshot that was made later ends a segment, and is compared there",
+  async (device) => {
+    const original = await trained(device, { config: { save: { every: 5 } } });
+    for (const [change, step] of [[0, undefined], [1, 3]] as const) {
+      const { store, state } = await withMaterialized(original, device, change);
+      const { ok, problems, replay } = await replayed(device, store);
+      assert.deepEqual(stepsOf(replay!.segments), [[0, 3], [3, 5], [5, 10]]);
+      assert.equal(ok, step === undefined);
+      const [problem] = problems;
+      assert.deepEqual([problem?.step, problem?.leaves], [step, step && ["model/offset"]]);
+      assert.ok(problem === undefined || problem.message.includes(`state: recorded ${state}`));
+    }
+  },
+);
+
+backendTest(
+  "cpu",
   "steps of another environment do not forbid a replay of others",
   async (device) => {
     const store = memoryStore();
@@ -254,6 +301,36 @@ backendTest("cpu", "people are told of each segment that is done", async (device
     ],
   );
 });
+
+/** A copy of a run with a snapshot of step 3 that was made later, of which one tensor is changed by so much. */
+async function withMaterialized(original: Store, device: Device, change: number) {
+  const early = memoryStore();
+  const settings = { until: 3, config: { save: { every: 5 } } };
+  await orThrow(trainRun({ store: early, device }, "a", tenSteps, settings));
+  const { state: { cursor, snapshots } } = await orThrow(readRun(early, "a"));
+  const snapshot = await orThrow(early.snapshots.get(snapshots[0]!.snapshot));
+  const model = new Map(snapshot.groups["model"]);
+  const { shape, data } = model.get("offset")!;
+  model.set("offset", {
+    dtype: "float32",
+    shape,
+    data: Float32Array.from(data, (x) => x + change),
+  });
+  const store = await forged(original, {});
+  const put = await orThrow(
+    store.snapshots.put("a", { ...snapshot, groups: { ...snapshot.groups, model } }),
+  );
+  put.release();
+  const events = await eventsOf(store);
+  const position = 1 + events.findIndex((event) => isStep(event) && event.data.step === 3);
+  const about = { step: 3, snapshot: put.id, state: put.manifest.state, position, ...cursor };
+  const writer = await orThrow(store.log.open("a"));
+  await orThrow(
+    writer.append([{ type: "SnapshotMaterialized", data: about }], events.length),
+  );
+  await orThrow(writer.close());
+  return { store, state: put.manifest.state };
+}
 
 function replayed(
   device: Device,

@@ -15,7 +15,6 @@ Deno.test("segments lead from the initial state by the snapshots to the head, wi
   const segments = replaySegments(headWith([2, 4, 6], 9));
   assert.deepEqual(stepsOf(segments), [[0, 2], [2, 4], [4, 6], [6, 9]]);
   assert.deepEqual(segments.map(({ number }) => number), [1, 2, 3, 4]);
-  assert.deepEqual(segments.map(({ state }) => state), ["s2", "s4", "s6", undefined]);
   // The events of a segment end with that of its snapshot; the last have all that there is.
   assert.deepEqual(segments.map(({ end }) => end), [21, 41, 61, 100]);
 });
@@ -29,6 +28,16 @@ Deno.test("a run without a snapshot, or without a step, is one segment", () => {
   assert.deepEqual(stepsOf(replaySegments(headWith([], 7))), [[0, 7]]);
   assert.deepEqual(stepsOf(replaySegments(headWith([], 0))), [[0, 0]]);
   assert.deepEqual(stepsOf(segmentsWithin(replaySegments(headWith([], 0)), {})), [[0, 0]]);
+});
+
+Deno.test("a fork begins with the state that it was made of", () => {
+  const { origin, snapshots, ...head } = headWith([4, 6], 8);
+  const fork = {
+    ...head,
+    snapshots,
+    origin: { ...origin, step: 4 } as NonNullable<RunState["origin"]>,
+  };
+  assert.deepEqual(stepsOf(replaySegments(fork)), [[4, 6], [6, 8]]);
 });
 
 Deno.test("a segment goes on beyond a snapshot that cannot be used", () => {

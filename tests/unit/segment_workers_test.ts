@@ -87,7 +87,6 @@ backendTest("cpu", "a task that no worker can have is refused, with the reason",
       [{ module: missing, export: "task" }, /Module not found/],
       [odd("notThere"), /there is none/],
       [odd("notATask"), /another value/],
-      [odd("refuses"), /no such model/],
     ] as const
   ) {
     const error = await failed(device, place, { task });
@@ -95,6 +94,8 @@ backendTest("cpu", "a task that no worker can have is refused, with the reason",
     assert.match(describeError(error), reason);
     assert.ok(describeError(error).includes(task.module));
   }
+  const refused = await failed(device, place, { task: odd("refuses") });
+  assert.ok(refused.type === "NoTask" && refused.message === "no such model");
 });
 
 backendTest(

@@ -96,14 +96,12 @@ backendTest(
     const store = memoryStore();
     await train(device, store, hazardTask(SCHEDULED), { until: 5 });
     const changes: readonly PartialConfig[] = [
-      { steps: { max: 20 } },
       { optimizer: { learningRate: 0.3 } },
       { optimizer: { weightDecay: 0 } },
       { schedule: { warmupSteps: 5 } },
       { schedule: { name: "constant" } },
       { batch: { micro: 3 } },
       { clip: { norm: 0 } },
-      { save: { every: 2 } },
       { seed: 4 },
     ];
     for (const config of changes) {

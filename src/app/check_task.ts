@@ -1,0 +1,21 @@
+import type { RunId } from "../core/run_id.ts";
+import type { RunState } from "../core/run_state.ts";
+import { fail } from "../ports/attempt.ts";
+import type { Task } from "../ports/task.ts";
+import type { RunError } from "./errors.ts";
+
+/** Fails unless `task` is the one that the run was started with, with the same data. */
+export function checkTask(run: RunId, state: RunState, task: Task): void {
+  if (state.task !== task.name) {
+    refuse({ type: "TaskDiffers", run, expected: state.task ?? "", actual: task.name });
+  }
+  const recorded = state.data!;
+  const { identity } = task.data;
+  if (recorded.digest !== identity.digest || recorded.samples !== identity.samples) {
+    refuse({ type: "DataDiffers", run, expected: recorded, actual: identity });
+  }
+}
+
+function refuse(error: RunError): never {
+  return fail(error);
+}

@@ -35,6 +35,8 @@ export { byteTokenSource, type TokenBatch } from "./src/adapters/token_source.ts
 export { collectGarbage, type CollectOptions, type Pruning } from "./src/app/collect_garbage.ts";
 export { describeError } from "./src/app/describe_error.ts";
 export type { Divergence, RunError } from "./src/app/errors.ts";
+export { type ForkOptions, type ForkReport, forkRun } from "./src/app/fork_run.ts";
+export { materialize, type MaterializeReport } from "./src/app/materialize.ts";
 export { orThrow } from "./src/app/or_throw.ts";
 export { type PrunedOrKept, type PruneReport, pruneRun } from "./src/app/prune_run.ts";
 export {
@@ -49,6 +51,7 @@ export { type ReplayOptions, replayRun } from "./src/app/replay_run.ts";
 export type { SegmentReplay } from "./src/app/replay_segment.ts";
 export type { SegmentWorkers } from "./src/app/segment_workers.ts";
 export type { RunOutcome } from "./src/app/run_outcome.ts";
+export type { Recomputation } from "./src/app/reach_state.ts";
 export type { TrainOptions } from "./src/app/train_options.ts";
 export { selfTest } from "./src/app/self_test.ts";
 export { trainRun } from "./src/app/train_run.ts";

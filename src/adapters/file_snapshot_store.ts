@@ -43,11 +43,11 @@ export function fileSnapshotStore(
   return {
     put: (run, snapshot) =>
       guardedStore("store the snapshot", root, async () => {
-        requireRunId(run);
+        if (run !== undefined) requireRunId(run);
         requireGroups(snapshot.groups);
-        const before = last.get(run);
+        const before = run && last.get(run);
         const stored = await put({ root, run, snapshot, compress, ...(before && { before }) });
-        last.set(run, stored.manifest);
+        if (run !== undefined) last.set(run, stored.manifest);
         return stored;
       }),
     manifest: (id) => guardedStore("read the manifest", root, () => readManifest(root, id)),

@@ -15,7 +15,8 @@ import { temporaryFile } from "./temporary_file.ts";
 /** A snapshot to store, for a store whose lock is held. */
 export interface StoreRequest {
   readonly root: string;
-  readonly run: RunId;
+  /** In whose view it is shown, if in any. */
+  readonly run: RunId | undefined;
   readonly snapshot: Snapshot;
   readonly compress: Compression;
   /** The snapshot of this run that was stored before, as far as is known. */
@@ -31,7 +32,7 @@ export interface StoreRequest {
 export async function storeSnapshot(
   { root, run, snapshot, compress, before }: StoreRequest,
 ): Promise<{ readonly id: SnapshotId; readonly manifest: SnapshotManifest }> {
-  await refuseLinks(root, checkpointPlace(run, snapshot.step));
+  if (run !== undefined) await refuseLinks(root, checkpointPlace(run, snapshot.step));
   const files: Record<string, FileRef> = {};
   const leaves: (readonly [string, Digest])[] = [];
   const durable: Promise<void>[] = [];
@@ -55,7 +56,7 @@ export async function storeSnapshot(
   const sorted = leaves.sort(([a], [b]) => a < b ? -1 : 1);
   const manifest = manifestOf(snapshot, files, Object.fromEntries(sorted));
   const id = await storeManifest(root, encodeManifest(manifest));
-  await showCheckpoint(root, run, id, manifest);
+  if (run !== undefined) await showCheckpoint(root, run, id, manifest);
   return { id, manifest };
 }
 

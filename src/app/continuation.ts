@@ -6,16 +6,15 @@ import type { RunStarted } from "../core/event.ts";
 import { evolve } from "../core/evolve.ts";
 import { planEnds } from "../core/plan_ends.ts";
 import type { RunId } from "../core/run_id.ts";
-import { parsePlace, PLACE_NAMES, stepOfPlace } from "../core/run_place.ts";
 import type { RunState } from "../core/run_state.ts";
 import { fail } from "../ports/attempt.ts";
 import type { LogContents } from "../ports/event_log.ts";
 import { foldOf } from "../ports/fold_log.ts";
 import type { RunEnv } from "../ports/run_env.ts";
-import type { RunError } from "./errors.ts";
+import { placeAt, stepNamed } from "./place_in_run.ts";
 import type { Plans } from "./plan.ts";
 import type { Opening } from "./recorder.ts";
-import { type PastState, pastState, rewindTo } from "./rewind.ts";
+import { type PastState, rewindTo } from "./rewind.ts";
 import type { RunOutcome } from "./run_outcome.ts";
 import type { TrainOptions } from "./train_options.ts";
 import { askedOf, type WishedChange, wishedChange } from "./wished_change.ts";
@@ -54,7 +53,8 @@ export async function continuationOf(
   const from = rewind ? evolve(head, { type: "RunRewound", data: rewind.data }) : head;
   const { task } = await plans.at(from);
   const { config: started } = (log.contents.ends!.first.event as RunStarted).data;
-  const asked = askedOf(task, started, options.config);
+  // A fork has the settings that it was made with, whatever a script says that made its parent.
+  const asked = head.origin ? options.config ?? {} : askedOf(task, started, options.config);
   const wished = wishedChange(run, from, asked, { own: task.classes ?? {}, options });
   const ended = alreadyThere(run, from, wished, options);
   if (ended !== undefined) return ended;
@@ -82,22 +82,11 @@ async function pastOf(
   { contents, whole }: ReadLog,
   { at }: TrainOptions,
 ): Promise<PastState | undefined> {
-  if (at === undefined) return undefined;
-  const refuse = (reason: string): never =>
-    fail({ type: "NoPlace", run, at: String(at), reason } satisfies RunError);
-  const place = parsePlace(String(at));
-  if (place === undefined) return refuse(`expected ${PLACE_NAMES}`);
-  const step = stepOfPlace(place, head);
-  if (E.isLeft(step)) return refuse(step.left);
-  if (step.right === head.step && place.type !== "step") return undefined;
+  if (at === undefined || at === "latest") return undefined;
+  stepNamed(run, head, at); // says no before the whole log is read
   const { events } = contents.base.version === 0 ? contents : await whole();
-  const past = pastState(events, step.right);
-  if (past === undefined) return refuse("its log does not have that step");
-  const { epoch } = past.state.cursor;
-  if (place.type === "step" && place.epoch !== undefined && place.epoch !== epoch) {
-    return refuse(`its step ${step.right} is in epoch ${epoch}`);
-  }
-  return step.right === head.step ? undefined : past;
+  const past = placeAt({ run, state: head, events }, at);
+  return past.step === head.step ? undefined : past;
 }
 
 /** Where there is nothing to do: the run is complete, or paused where it is to pause. */

@@ -49,6 +49,12 @@ export function describeError(error: RunError): string {
     }
     case "ConfigDiffers":
       return describeConfigDiffers(error);
+    case "DataMisfit":
+      return `The samples of "${error.name}" do not have the form of the parent's: expected ` +
+        `${error.expected}, found ${error.actual}. Bring them into that form.`;
+    case "WeightsMisfit":
+      return `The parent's parameters are not those of this model: only one of them has ` +
+        `${error.leaf}. Leave the settings of the model as they are.`;
     case "NoTask":
       return `${error.message}.`;
     case "NoPlace":

@@ -47,6 +47,18 @@ export type RunError =
     readonly to: number;
     readonly backend: string;
   }
+  | {
+    /** Samples of a fork's data, by their forms, that are not as those of its parent's. */
+    readonly type: "DataMisfit";
+    readonly name: string;
+    readonly expected: string;
+    readonly actual: string;
+  }
+  | {
+    /** A parameter that only one of two models has. */
+    readonly type: "WeightsMisfit";
+    readonly leaf: string;
+  }
   | { readonly type: "NoTask"; readonly message: string }
   | { readonly type: "NoPlace"; readonly run: RunId; readonly at: string; readonly reason: string }
   | {

@@ -1,7 +1,8 @@
 import * as E from "fp-ts/Either.js";
 import { checkConfig } from "../core/check_config.ts";
 import { defaultConfig, mergeConfig } from "../core/config.ts";
-import type { RunEvent } from "../core/event.ts";
+import type { Digest } from "../core/digest.ts";
+import type { RunEvent, RunStarted } from "../core/event.ts";
 import { historyDigest, NO_HISTORY } from "../codec/history_digest.ts";
 import { evolve, initialState } from "../core/evolve.ts";
 import type { RunId } from "../core/run_id.ts";
@@ -12,7 +13,7 @@ import { release } from "../train/ownership.ts";
 import { tensorsOf } from "../train/train_state.ts";
 import { leavesOf } from "../train/tree.ts";
 import type { LogAppender } from "./log_appender.ts";
-import { initialStateOf, planOf, taskOf } from "./plan.ts";
+import { initialStateOf, type Plan, planOf, taskOf } from "./plan.ts";
 import type { RestoredState } from "./restore_state.ts";
 import { digestOfState, snapshotOf } from "./state_snapshot.ts";
 import { askedSettings, type TrainOptions } from "./train_options.ts";
@@ -36,16 +37,8 @@ export async function startRun(
   try {
     const { cursor } = initialState;
     const snapshot = await snapshotOf(env.device, state, { task: task.name, cursor });
-    const started: RunEvent = {
-      type: "RunStarted",
-      data: {
-        task: task.name,
-        config: config.right,
-        data: task.data.identity,
-        environment: env.device.environment,
-        state: digestOfState(snapshot),
-      },
-    };
+    const data = startedData(env, plan, digestOfState(snapshot));
+    const started: RunEvent = { type: "RunStarted", data };
     await log.append([started]);
     await log.flush(); // whatever else is stored, the log tells of the run
     const parameters = leavesOf(state.params).reduce((sum, [, leaf]) => sum + leaf.size, 0);
@@ -58,4 +51,14 @@ export async function startRun(
     release(tensorsOf(state));
     throw error;
   }
+}
+
+/** What is recorded of a run that begins with the state of this digest. */
+export function startedData(
+  { device }: RunEnv,
+  { task, config }: Plan,
+  state: Digest,
+): RunStarted["data"] {
+  const { environment } = device;
+  return { task: task.name, config, data: task.data.identity, environment, state };
 }

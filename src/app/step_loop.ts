@@ -36,7 +36,18 @@ export interface Loop {
   readonly heals: (snapshot: SnapshotId) => boolean;
   /** What is kept of the snapshots; all of them without it. */
   readonly retention?: Retention;
+  /** Shown every step once it is compared; the loop waits. Not for a loop that takes steps ahead. */
+  readonly watch?: (step: WatchedStep) => Promise<void>;
   readonly get: Await<RunError>;
+}
+
+/** A step as it was taken. Its tensors are borrowed, until what it is shown to settles. */
+export interface WatchedStep {
+  readonly plan: Plan;
+  readonly before: TrainState;
+  readonly after: TrainState;
+  /** The grains of its batch, in order. */
+  readonly batches: readonly HostBatch[];
 }
 
 /**
@@ -56,7 +67,7 @@ export async function takeSteps(
   end: number,
   stop: () => boolean = () => false,
 ): Promise<TrainState> {
-  const { plan, recorder } = loop;
+  const { plan, recorder, watch } = loop;
   const journal = openJournal();
   const ahead = openStepsAhead(journal);
   const states = holdStates();
@@ -69,17 +80,23 @@ export async function takeSteps(
       const before = cursor;
       const batches = await ofTask(state.step, () => nextBatches(plan, before));
       const next = await ofTask(state.step, () => trainStep(plan.training, state, batches));
-      states.replace(state, next.state);
+      const previous = state;
       state = next.state;
+      if (watch === undefined) states.replace(previous, state);
       const reading = readStep(loop, state, next.metrics);
       cursor = advance(cursor, plan.config.batch.size, plan.task.data.identity.samples);
       const batch = sha256(...batches.map(batchDigest));
       const place = { step: state.step, ...cursor, batch };
-      await ahead.add(
-        reading,
-        stepsAhead(loop),
-        ([metrics, taken]) => recordStep(loop, { ...place, ...metrics }, taken),
-      );
+      try {
+        await ahead.add(
+          reading,
+          stepsAhead(loop),
+          ([metrics, taken]) => recordStep(loop, { ...place, ...metrics }, taken),
+        );
+        await watch?.({ plan, before: previous, after: state, batches });
+      } finally {
+        if (watch !== undefined) states.replace(previous, state);
+      }
       if (recorder.ended()) break;
       await evaluateIfDue(loop, journal, state);
       if (recorder.ended()) break;

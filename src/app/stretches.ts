@@ -1,6 +1,6 @@
-import { releaseOnRejection } from "../train/ownership.ts";
 import { tensorsOf, type TrainState } from "../train/train_state.ts";
 import type { Plans } from "./plan.ts";
+import { releaseOnRejection } from "./release_on_rejection.ts";
 import { type Loop, takeSteps } from "./step_loop.ts";
 
 /** What the steps of a run are taken with, whatever its settings are on the way. */

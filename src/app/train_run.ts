@@ -1,9 +1,7 @@
 import type { TaskEither } from "fp-ts/TaskEither.js";
-import { environmentChanges } from "../core/environment.ts";
 import { nearest } from "../core/nearest.ts";
 import type { RetentionPolicy } from "../core/retention_policy.ts";
 import type { RunId } from "../core/run_id.ts";
-import type { RunState } from "../core/run_state.ts";
 import type { SnapshotId } from "../core/snapshot.ts";
 import { attempt, type Await, fail } from "../ports/attempt.ts";
 import type { LogWriter } from "../ports/event_log.ts";
@@ -11,7 +9,7 @@ import type { RunEnv } from "../ports/run_env.ts";
 import type { TaskSource } from "../ports/task.ts";
 import { foldOf } from "../ports/fold_log.ts";
 import type { HostBatch } from "../train/loss.ts";
-import { release, releaseOnThrow } from "../train/ownership.ts";
+import { releaseOnThrow } from "../train/ownership.ts";
 import { tensorsOf } from "../train/train_state.ts";
 import type { Tree } from "../train/tree.ts";
 import { continuationOf } from "./continuation.ts";
@@ -24,6 +22,7 @@ import { type RestoredState, restoreState } from "./restore_state.ts";
 import type { RunOutcome } from "./run_outcome.ts";
 import { startRun } from "./start_run.ts";
 import { checkedPolicy } from "./retain_snapshots.ts";
+import { requireComputedHere } from "./require_computed_here.ts";
 import { requireFit } from "./require_fit.ts";
 import type { RunLoop } from "./stretches.ts";
 import type { TrainOptions } from "./train_options.ts";
@@ -114,7 +113,7 @@ async function trainWith(
       () => requireFit(run, next, restored.state, changes),
     );
   }
-  if (restored.state.step < from.step) requireSameEnvironment(env, run, restored, from);
+  requireComputedHere(env.device.environment, run, restored, from.step);
   const kept = new Set(snapshots.map(({ snapshot }) => snapshot));
   const heals = (snapshot: SnapshotId) => kept.has(snapshot);
   const recorder = recorderFrom({ ...startOf(restored), log, opening });
@@ -132,19 +131,4 @@ function retentionOf(
 
 function startOf({ runState: state, history, pending }: RestoredState): RecorderStart {
   return { state, history, pending };
-}
-
-/** What has to be recomputed can be compared only where it was computed. */
-function requireSameEnvironment(
-  env: RunEnv,
-  run: RunId,
-  { state, pending }: RestoredState,
-  head: RunState,
-): void {
-  const recorded = head.environment!;
-  const moved = pending.some(({ type, data }) => type === "RunResumed" && "environment" in data);
-  if (!moved && environmentChanges(recorded, env.device.environment).length === 0) return;
-  release(tensorsOf(state));
-  const { backend } = recorded;
-  fail({ type: "ComputedElsewhere", run, from: state.step + 1, to: head.step, backend });
 }

@@ -9,9 +9,13 @@ export interface SnapshotStore {
    * mends what is damaged.
    *
    * Takes the tensors over: their memory may go to another thread and come back in the result. What is
-   * stored is safe from `collect` until it is released, so append the event that names it before.
+   * stored is safe from `collect` until it is released, so append the event that names it before. It is
+   * shown in the view of the run; in none where no run is given, whose log may not be there yet.
    */
-  readonly put: (run: RunId, snapshot: Snapshot) => TaskEither<SnapshotError, StoredSnapshot>;
+  readonly put: (
+    run: RunId | undefined,
+    snapshot: Snapshot,
+  ) => TaskEither<SnapshotError, StoredSnapshot>;
   /** The snapshot, every byte checked against its digest. The caller owns the tensors. */
   readonly get: (id: SnapshotId) => TaskEither<SnapshotError, Snapshot>;
   /** The snapshot's manifest, checked against its digest. */

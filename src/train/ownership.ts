@@ -28,13 +28,3 @@ export function releaseOnThrow<A>(tree: Tree, work: () => A): A {
     throw error;
   }
 }
-
-/** Waits for `work`, and frees the tree if it rejects: as `releaseOnThrow`. */
-export async function releaseOnRejection<A>(tree: Tree, work: () => Promise<A>): Promise<A> {
-  try {
-    return await work();
-  } catch (error) {
-    release(tree);
-    throw error;
-  }
-}

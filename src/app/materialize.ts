@@ -1,0 +1,106 @@
+import * as E from "fp-ts/Either.js";
+import type { TaskEither } from "fp-ts/TaskEither.js";
+import { decide } from "../core/decide.ts";
+import type { SnapshotMaterialized } from "../core/event.ts";
+import type { RunId } from "../core/run_id.ts";
+import type { SnapshotId, SnapshotManifest } from "../core/snapshot.ts";
+import { attempt, type Await, fail } from "../ports/attempt.ts";
+import type { LogWriter } from "../ports/event_log.ts";
+import type { RunEnv } from "../ports/run_env.ts";
+import type { TaskSource } from "../ports/task.ts";
+import type { HostBatch } from "../train/loss.ts";
+import { release } from "../train/ownership.ts";
+import { tensorsOf } from "../train/train_state.ts";
+import type { Tree } from "../train/tree.ts";
+import { checkSnapshot } from "./check_snapshot.ts";
+import type { RunError } from "./errors.ts";
+import { stepAt } from "./place_in_run.ts";
+import { readRun, type RecordedRun } from "./read_run.ts";
+import { type ReachedState, reachState, type Recomputation } from "./reach_state.ts";
+import { snapshotOf } from "./state_snapshot.ts";
+
+/** What became of a snapshot that was asked for. */
+export interface MaterializeReport {
+  readonly run: RunId;
+  readonly step: number;
+  readonly id: SnapshotId;
+  /** Of its files and its manifest's, before what other snapshots have too. */
+  readonly bytes: number;
+  /** Absent where the run kept it, every byte right. */
+  readonly recomputation?: Recomputation;
+}
+
+/**
+ * Has the snapshot of any step of a run's live branch: where it is not kept, or cannot be read, it is made
+ * by recomputation, all of which is compared with the log, and kept from then on.
+ *
+ * `at` is a step or a place by name ("best", "step-001200"). Fails with RunLocked while someone trains the
+ * run, and as `reachState` does.
+ */
+export function materialize<P extends Tree, B extends HostBatch>(
+  env: RunEnv,
+  run: RunId,
+  task: TaskSource<P, B>,
+  at: number | string,
+): TaskEither<RunError, MaterializeReport> {
+  return attempt<RunError, MaterializeReport>(async (get) => {
+    await env.device.activate();
+    await get(readRun(env.store, run)); // a run that is not there would be made
+    const writer = await get(env.store.log.open(run));
+    try {
+      const recorded = await get(readRun(env.store, run));
+      const step = stepAt(recorded, at);
+      const kept = recorded.state.snapshots.find((ref) => ref.step === step);
+      if (kept !== undefined && await get(checkSnapshot(env.store, kept)) === undefined) {
+        const manifest = await get(env.store.snapshots.manifest(kept.snapshot));
+        return { run, step, id: kept.snapshot, bytes: bytesOf(manifest) };
+      }
+      const reached = await reachState(env, recorded, task as TaskSource, step, get);
+      try {
+        return await store(env, recorded, reached, writer, get);
+      } finally {
+        release(tensorsOf(reached.state));
+      }
+    } finally {
+      await writer.close()();
+    }
+  });
+}
+
+async function store(
+  env: RunEnv,
+  { run, state: head }: RecordedRun,
+  { state, plan, past, recomputation }: ReachedState,
+  writer: LogWriter,
+  get: Await<RunError>,
+): Promise<MaterializeReport> {
+  const { cursor, lastLoss, lastEvaluation } = past.state;
+  const { step, position, history } = past;
+  const about = { task: plan.task.name, cursor, history };
+  const stored = await get(
+    env.store.snapshots.put(run, await snapshotOf(env.device, state, about)),
+  );
+  try {
+    const { id, manifest } = stored;
+    const data: SnapshotMaterialized["data"] = {
+      step,
+      snapshot: id,
+      state: manifest.state,
+      position,
+      ...cursor,
+      ...(lastLoss?.step === step && { loss: lastLoss.loss }),
+      ...(lastEvaluation?.step === step && { evaluation: lastEvaluation.loss }),
+    };
+    const events = decide({ type: "RecordMaterialized", data }, head);
+    if (E.isLeft(events)) return fail(events.left);
+    await get(writer.append(events.right, head.version));
+    await get(writer.flush());
+    return { run, step, id, bytes: bytesOf(manifest), recomputation };
+  } finally {
+    stored.release();
+  }
+}
+
+function bytesOf({ files }: SnapshotManifest): number {
+  return Object.values(files).reduce((sum, { bytes }) => sum + bytes, 0);
+}

@@ -1,0 +1,133 @@
+import assert from "node:assert/strict";
+import * as E from "fp-ts/Either.js";
+import {
+  collectGarbage,
+  type Device,
+  type ForkOptions,
+  forkRun,
+  isStep,
+  memoryStore,
+  orThrow,
+  readRun,
+  replayRun,
+  type RunEvent,
+  type Store,
+  type TaskSource,
+  trainRun,
+  verifyRun,
+} from "foldlog";
+import { backendTest } from "../support/backends.ts";
+import { eventsOf, keptBy, tenSteps, trained } from "../support/ten_steps.ts";
+
+for (const at of [0, 3, 4, 10]) {
+  backendTest("cpu", `a fork at step ${at} goes on to the bits of its parent`, async (device) => {
+    const store = await trained(device);
+    const parent = await orThrow(readRun(store, "a"));
+    const { origin, recomputation } = await fork(device, store, { at });
+    assert.deepEqual(
+      [origin.parent.run, origin.parent.step, origin.step, origin.takes],
+      ["a", at, at, "state"],
+    );
+    assert.equal(recomputation.steps, at % 2);
+    await go(device, store);
+    const steps = (events: readonly RunEvent[]) => events.filter(isStep);
+    assert.deepEqual(steps(await eventsOf(store, "b")), steps(await eventsOf(store)).slice(at));
+    const { state } = await orThrow(readRun(store, "b"));
+    assert.equal(state.status, "completed");
+    const last = parent.state.snapshots.at(-1)!;
+    assert.equal(state.snapshots.at(-1)!.state, last.state);
+    assert.deepEqual((await orThrow(verifyRun(store, "b"))).problems, []);
+    assert.deepEqual((await orThrow(readRun(store, "a"))).events, parent.events);
+  });
+}
+
+backendTest("cpu", "a fork does not need its parent any more", async (device) => {
+  const store = await trained(device);
+  await fork(device, store, { at: 5 });
+  await orThrow(store.log.archive("a"));
+  await orThrow(collectGarbage(store));
+  await go(device, store);
+  assert.equal((await orThrow(readRun(store, "b"))).state.status, "completed");
+  assert.deepEqual((await orThrow(replayRun({ store, device }, "b", tenSteps))).problems, []);
+});
+
+backendTest(
+  "cpu",
+  "the snapshot at a fork's step is the very one of its parent",
+  async (device) => {
+    const store = await trained(device);
+    const { origin } = await fork(device, store, { at: 6 });
+    assert.equal(origin.snapshot, (await keptBy(store)).get(6));
+    const { state } = await orThrow(readRun(store, "b"));
+    assert.deepEqual(state.snapshots.map(({ reason, step }) => [reason, step]), [["forked", 6]]);
+  },
+);
+
+backendTest("cpu", "a fork of the weights begins anew with them", async (device) => {
+  const store = await trained(device, {
+    config: { optimizer: { name: "adamw", learningRate: 0.1 } },
+  });
+  const config = { optimizer: { name: "sgd", learningRate: 0.2 }, steps: { max: 4 } } as const;
+  const { origin } = await fork(device, store, { weightsOnly: true, config });
+  assert.deepEqual([origin.step, origin.index, origin.takes], [0, 0, "weights"]);
+  const model = (id: string) => orThrow(store.snapshots.manifest(id));
+  const [mine, parents] = [origin.snapshot, (await keptBy(store)).get(10)!];
+  assert.equal(
+    (await model(mine)).files["model"]!.digest,
+    (await model(parents)).files["model"]!.digest,
+  );
+  await go(device, store);
+  const { state } = await orThrow(readRun(store, "b"));
+  assert.deepEqual([state.status, state.step], ["completed", 4]);
+  assert.deepEqual((await orThrow(replayRun({ store, device }, "b", tenSteps))).problems, []);
+});
+
+backendTest("cpu", "a fork onto other data begins at their first sample", async (device) => {
+  const store = await trained(device);
+  const { identity } = tenSteps.data;
+  const other = {
+    ...tenSteps,
+    data: { ...tenSteps.data, identity: { ...identity, digest: "1".repeat(64) } },
+  };
+  const source: TaskSource = ({ seed }) => seed === 42 ? tenSteps : other;
+  const { origin, otherData } = await fork(device, store, { at: 5, config: { seed: 7 } }, source);
+  assert.ok(otherData);
+  assert.deepEqual([origin.step, origin.epoch, origin.index], [5, 0, 0]);
+  await go(device, store, source);
+  const data = (await orThrow(readRun(store, "b"))).state.data!;
+  assert.equal(data.digest, "1".repeat(64));
+});
+
+backendTest("cpu", "what a fork cannot be is said, and nothing is made", async (device) => {
+  const store = await trained(device);
+  const x = { dtype: "float32", shape: [8, 2], data: new Float32Array(16) } as const;
+  const wide = { ...tenSteps, data: { ...tenSteps.data, at: () => ({ x, y: x }) } };
+  const misfit = {
+    ...wide,
+    data: { ...wide.data, identity: { ...wide.data.identity, digest: "2".repeat(64) } },
+  };
+  const other: TaskSource = ({ seed }) => seed === 42 ? tenSteps : misfit as typeof tenSteps;
+  const cases: readonly (readonly [ForkOptions, string, TaskSource?])[] = [
+    [{ config: { optimizer: { name: "lion" } } }, "ConfigDiffers"],
+    [{ config: { optimizer: { momentum: 0.9 } } }, "ConfigDiffers"],
+    [{ config: { steps: { max: 9 } } }, "BadSetting"],
+    [{ config: { optimizer: { learningRate: -1 } } }, "BadSetting"],
+    [{ at: 11 }, "NoPlace"],
+    [{ config: { seed: 7 } }, "DataMisfit", other],
+  ];
+  for (const [options, type, source = tenSteps] of cases) {
+    const result = await forkRun({ store, device }, "a", "b", source, options)();
+    assert.ok(E.isLeft(result) && result.left.type === type, JSON.stringify(result));
+  }
+  const exists = await forkRun({ store, device }, "a", "a", tenSteps)();
+  assert.ok(E.isLeft(exists) && exists.left.type === "RunExists");
+  assert.deepEqual(await orThrow(store.log.runs()), ["a"]);
+});
+
+function fork(device: Device, store: Store, options: ForkOptions, source: TaskSource = tenSteps) {
+  return orThrow(forkRun({ store, device }, "a", "b", source, options));
+}
+
+async function go(device: Device, store: Store, source: TaskSource = tenSteps): Promise<void> {
+  await orThrow(trainRun({ store, device }, "b", source, { resume: "must" }));
+}

@@ -13,7 +13,7 @@ import type { RunEnv } from "../ports/run_env.ts";
 import type { TaskSource } from "../ports/task.ts";
 import type { HostBatch } from "../train/loss.ts";
 import type { Tree } from "../train/tree.ts";
-import { requireComputedHere } from "./computed_here.ts";
+import { requireSegmentsHere } from "./require_segments_here.ts";
 import { plansOf } from "./plan.ts";
 import { readRun, type RecordedRun } from "./read_run.ts";
 import type { RunError } from "./errors.ts";
@@ -67,7 +67,7 @@ export function replayRun<P extends Tree, B extends HostBatch>(
     const within = segmentsOf(recorded, report.problems, options);
     const { sample, workers } = options;
     const segments = sample ? sampleOf(within, sample.count, sample.draw) : within;
-    requireComputedHere(run, recorded.events, segments, env.device.environment);
+    requireSegmentsHere(run, recorded.events, segments, env.device.environment);
     env.reporter?.report({
       type: "Replaying",
       run,

@@ -8,7 +8,7 @@ import { attempt, fail } from "../ports/attempt.ts";
 import type { RunEnv } from "../ports/run_env.ts";
 import { release } from "../train/ownership.ts";
 import { tensorsOf, type TrainState } from "../train/train_state.ts";
-import { requireComputedHere } from "./computed_here.ts";
+import { requireSegmentsHere } from "./require_segments_here.ts";
 import type { Divergence, RunError } from "./errors.ts";
 import type { Plans } from "./plan.ts";
 import type { RecordedRun } from "./read_run.ts";
@@ -53,7 +53,7 @@ export function replaySegment(
   return attempt<RunError, SegmentReplay>(async () => {
     await env.device.activate();
     const { run, events } = recorded;
-    requireComputedHere(run, events, [segment], env.device.environment);
+    requireSegmentsHere(run, events, [segment], env.device.environment);
     let begun: Begun | undefined;
     const result = await attempt<RunError, RunEvent | undefined>(async (get) => {
       const restored = await restoreState(env, plans, startOf(recorded, segment), segment.from);

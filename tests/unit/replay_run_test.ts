@@ -18,6 +18,7 @@ import {
   trainRun,
   type VerifyReport,
 } from "foldlog";
+import * as tf from "foldlog/tf";
 import { backendTest } from "../support/backends.ts";
 import { forged, otherLoss } from "../support/forged.ts";
 import { eventsOf, keptBy, lossy, tenSteps, trained } from "../support/ten_steps.ts";
@@ -232,6 +233,16 @@ backendTest(
     assert.equal(replay!.compared, live.filter((type) => !marks.includes(type)).length);
   },
 );
+
+backendTest("cpu", "a snapshot of the initial state does not stand for it", async (device) => {
+  const store = memoryStore();
+  await orThrow(trainRun({ store, device }, "a", tenSteps, { until: 0 }));
+  assert.deepEqual([...(await keptBy(store)).keys()], [0]);
+  assert.equal((await replayed(device, store)).ok, true);
+  const init = () => ({ slope: tf.tensor([1]), offset: tf.tensor([2]) });
+  const { problems } = await orThrow(replayRun({ store, device }, "a", { ...tenSteps, init }));
+  assert.deepEqual(problems.map(({ type, step }) => [type, step]), [["Diverged", 0]]);
+});
 
 backendTest("cpu", "a run that went on beyond its end is replayed through it", async (device) => {
   const store = await trained(device);

@@ -11,7 +11,7 @@ import { fail } from "../ports/attempt.ts";
  * EnvironmentChanged where the whole run was computed in another one, else with ComputedElsewhere, which
  * names the first steps that cannot be compared here.
  */
-export function requireComputedHere(
+export function requireSegmentsHere(
   run: RunId,
   events: readonly RecordedEvent[],
   segments: readonly ReplaySegment[],

@@ -31,7 +31,7 @@ export async function replayBench(): Promise<readonly Row[]> {
   return rows;
 }
 
-export async function measure(backend: Backend): Promise<readonly Row[]> {
+async function measure(backend: Backend): Promise<readonly Row[]> {
   const steps = STEPS[backend] ?? 24;
   const root = await Deno.makeTempDir();
   const env = { store: fileStore(root), device: await orThrow(openDevice(backend)) };

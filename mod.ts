@@ -25,18 +25,28 @@
  * @module
  */
 export { arraySource } from "./src/adapters/array_source.ts";
+export { codeOf } from "./src/adapters/code_of.ts";
 export { fileStore } from "./src/adapters/file_store.ts";
 export { memoryStore } from "./src/adapters/memory_store.ts";
 export { systemClock } from "./src/adapters/system_clock.ts";
 export { systemDraw } from "./src/adapters/system_draw.ts";
+export { systemStopwatch } from "./src/adapters/system_stopwatch.ts";
 export { type Backend, type BackendChoice, BACKENDS } from "./src/adapters/backend_choice.ts";
 export { openDevice } from "./src/adapters/tfjs_backend.ts";
 export { byteTokenSource, type TokenBatch } from "./src/adapters/token_source.ts";
 export { collectGarbage, type CollectOptions, type Pruning } from "./src/app/collect_garbage.ts";
+export type { DiffOptions } from "./src/app/compare_states.ts";
+export { type ComparedRun, diffRuns, type RunAt, type RunDifference } from "./src/app/diff_runs.ts";
+export type { EnvironmentDifference } from "./src/app/environment_difference.ts";
+export type { EntryDifference, EventDifference } from "./src/app/event_difference.ts";
+export type { LeafDifference, StateDifference } from "./src/app/state_difference.ts";
+export { type DiskUse, diskUse } from "./src/app/disk_use.ts";
 export { describeError } from "./src/app/describe_error.ts";
-export type { Divergence, RunError } from "./src/app/errors.ts";
+export { DivergenceError } from "./src/app/divergence_error.ts";
+export type { CodeDiffers, Divergence, RunError } from "./src/app/errors.ts";
 export { type ForkOptions, type ForkReport, forkRun } from "./src/app/fork_run.ts";
 export { materialize, type MaterializeReport } from "./src/app/materialize.ts";
+export { firstParting, type Parting } from "./src/app/first_parting.ts";
 export { orThrow } from "./src/app/or_throw.ts";
 export { type PrunedOrKept, type PruneReport, pruneRun } from "./src/app/prune_run.ts";
 export {
@@ -50,6 +60,8 @@ export { type RepairMeans, type RepairReport, repairRun } from "./src/app/repair
 export { type ReplayOptions, replayRun } from "./src/app/replay_run.ts";
 export type { SegmentReplay } from "./src/app/replay_segment.ts";
 export type { SegmentWorkers } from "./src/app/segment_workers.ts";
+export { readCode, type RunCode } from "./src/app/run_code.ts";
+export { type ResumeOptions, type ResumeOutcome, resumeRun } from "./src/app/resume_run.ts";
 export type { RunOutcome } from "./src/app/run_outcome.ts";
 export type { Recomputation } from "./src/app/reach_state.ts";
 export type { TrainOptions } from "./src/app/train_options.ts";
@@ -61,6 +73,7 @@ export {
   type VerifyReport,
   verifyRun,
 } from "./src/app/verify_run.ts";
+export { type CodeIdentity, codeIdentity } from "./src/codec/code_identity.ts";
 export * from "./src/core/mod.ts";
 export * from "./src/model/mod.ts";
 export * from "./src/ports/mod.ts";

@@ -69,8 +69,9 @@ interface Spent {
   put: number;
 }
 
-function timedStore({ log, snapshots }: Store, spent: Spent): Store {
+function timedStore({ log, snapshots, sources }: Store, spent: Spent): Store {
   return {
+    sources,
     log: {
       ...log,
       open: (run) => async () => {

@@ -1,7 +1,7 @@
 import type { Digest } from "../core/digest.ts";
 import type { SnapshotId } from "../core/snapshot.ts";
 import { fail } from "../ports/attempt.ts";
-import type { Collected } from "../ports/snapshot_store.ts";
+import type { Collected, LiveObjects } from "../ports/snapshot_store.ts";
 import { entriesIn } from "./directory_entries.ts";
 import { syncDirectory } from "./durable_file.ts";
 import { looksLikeManifest, manifestIfThere } from "./manifest_file.ts";
@@ -9,7 +9,7 @@ import { digestOfName, readHeader } from "./object_file.ts";
 import { TEMPORARY } from "./temporary_file.ts";
 
 /**
- * Removes the objects that no snapshot of `live` needs, and what crashes left behind, from a store
+ * Removes the objects that are not in `live` and that no snapshot of it needs, and what crashes left behind, from a store
  * whose lock is held alone; counts them only where `dryRun` is set.
  *
  * Fails, and removes nothing, where it cannot know what a live snapshot needs: docs/format.md,
@@ -17,7 +17,7 @@ import { TEMPORARY } from "./temporary_file.ts";
  */
 export async function collectObjects(
   root: string,
-  live: ReadonlySet<SnapshotId>,
+  live: LiveObjects,
   dryRun: boolean,
 ): Promise<Collected> {
   const needed = await neededBy(root, live);
@@ -33,9 +33,9 @@ interface DeadFile {
   readonly bytes: number;
 }
 
-async function neededBy(root: string, live: ReadonlySet<SnapshotId>): Promise<Set<Digest>> {
-  const needed = new Set<Digest>();
-  for (const id of live) {
+async function neededBy(root: string, live: LiveObjects): Promise<Set<Digest>> {
+  const needed = new Set<Digest>(live.sources);
+  for (const id of live.snapshots) {
     needed.add(id);
     const manifest = await manifestIfThere(root, id);
     for (const { digest } of Object.values(manifest?.files ?? {})) {

@@ -8,6 +8,7 @@ import { archivedRuns } from "./archived_runs.ts";
 import { entriesIn } from "./directory_entries.ts";
 import { makeDirectory, syncDirectory } from "./durable_file.ts";
 import { guardedLog } from "./guarded_log.ts";
+import { bytesOfSegments } from "./log_segment.ts";
 import { logWriter } from "./log_writer.ts";
 import { refuseLinks } from "./no_links.ts";
 import {
@@ -58,6 +59,12 @@ export function fileEventLog(root: string, options: FileLogOptions = {}): EventL
       ),
     open: (run) =>
       guardedLog("open the log", `${root}/${run}`, () => openWriter(root, run, options)),
+    bytes: (run) =>
+      guardedLog(
+        "measure the log",
+        `${root}/${run}`,
+        () => bytesOfSegments(`${directoryOf(root, run)}/log`),
+      ),
     archive: (run) =>
       guardedLog(
         "archive the run",

@@ -14,6 +14,7 @@ import { objectName, readObject } from "./object_file.ts";
 import type { StoreAnswer } from "./snapshot_worker.ts";
 import { lockObjects } from "./store_lock.ts";
 import type { StoreRequest } from "./store_snapshot.ts";
+import { storedBytes } from "./stored_bytes.ts";
 import { guarded } from "./system_error.ts";
 import { buffersOf } from "./tensor_buffers.ts";
 import { thread } from "./thread.ts";
@@ -53,6 +54,7 @@ export function fileSnapshotStore(
     manifest: (id) => guardedStore("read the manifest", root, () => readManifest(root, id)),
     get: (id) => guardedStore("read the snapshot", root, () => get(root, id)),
     list: () => guardedStore("list the snapshots", root, () => manifestsIn(root)),
+    bytes: (ids) => guardedStore("measure the snapshots", root, () => storedBytes(root, ids)),
     checkView: (run, snapshots) =>
       guardedStore("check the view of the snapshots", root, async () => {
         requireRunId(run);

@@ -4,6 +4,7 @@ import type { Store } from "../ports/store.ts";
 import type { Compression } from "./compression.ts";
 import { fileEventLog } from "./file_event_log.ts";
 import { fileSnapshotStore } from "./file_snapshot_store.ts";
+import { fileSourceStore } from "./file_source_store.ts";
 import { systemClock } from "./system_clock.ts";
 
 /** How a store keeps what it is given. None of this changes what is trained, or any digest. */
@@ -19,12 +20,13 @@ export interface FileStoreOptions {
 
 const SEGMENT_BYTES = 4 * 2 ** 20;
 
-/** A log and a snapshot store in the directory `root`, which is made when something is written. */
+/** A log, a snapshot store and a source store in the directory `root`, made when something is written. */
 export function fileStore(root: string, options: FileStoreOptions = {}): Store {
   const { durability = everyStep, segmentBytes = SEGMENT_BYTES } = options;
   const { compress = "none", clock = systemClock } = options;
   return {
     log: fileEventLog(root, { durability, segmentBytes, clock }),
     snapshots: fileSnapshotStore(root, { compress }),
+    sources: fileSourceStore(root),
   };
 }

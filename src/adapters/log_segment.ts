@@ -39,6 +39,15 @@ export async function segmentsIn(directory: string): Promise<readonly string[]> 
     .sort((a, b) => Number.parseInt(a, 10) - Number.parseInt(b, 10) || a.length - b.length);
 }
 
+/** How large the segments in a log's directory are together. */
+export async function bytesOfSegments(directory: string): Promise<number> {
+  let bytes = 0;
+  for (const name of await segmentsIn(directory)) {
+    bytes += (await Deno.stat(`${directory}/${name}`)).size;
+  }
+  return bytes;
+}
+
 /** Opens a segment for reading, which must be a regular file: a pipe would never end. */
 export async function openSegment(path: string): Promise<Deno.FsFile> {
   if ((await Deno.stat(path)).isFile) return await Deno.open(path);

@@ -1,5 +1,5 @@
 import * as TE from "fp-ts/TaskEither.js";
-import { seal } from "../codec/envelope_codec.ts";
+import { encodeLine, seal } from "../codec/envelope_codec.ts";
 import { everyStep } from "../core/durability.ts";
 import { initialState } from "../core/evolve.ts";
 import type { RecordedEvent } from "../core/recorded_event.ts";
@@ -22,6 +22,7 @@ export function memoryEventLog(clock: Clock = systemClock): EventLog {
       held.add(run);
       return await TE.right(writer(streams, held, run, clock))();
     },
+    bytes: (run) => TE.fromIO(() => bytesOf(streams.get(run) ?? [])),
     archive: (run) => async () => {
       if (held.has(run)) return TE.left(locked(run))();
       archived.push(streams.get(run) ?? []);
@@ -80,6 +81,12 @@ function whole(events: readonly RecordedEvent[] = []): LogContents {
     events: [...events],
     ...(first && last && { ends: { first, last } }),
   };
+}
+
+/** As a file would have them: a line each. */
+function bytesOf(events: readonly RecordedEvent[]): number {
+  const encoder = new TextEncoder();
+  return events.reduce((sum, event) => sum + encoder.encode(encodeLine(event)).length + 1, 0);
 }
 
 function closedWriter(run: RunId): LogError {

@@ -2,17 +2,19 @@ import * as E from "fp-ts/Either.js";
 import { type PackedSnapshot, packSnapshot, unpackSnapshot } from "../codec/snapshot_codec.ts";
 import type { SnapshotId } from "../core/snapshot.ts";
 import { attempt, fail } from "../ports/attempt.ts";
-import type { Collected, SnapshotStore } from "../ports/snapshot_store.ts";
-import { sharedLock } from "./shared_lock.ts";
+import type { SnapshotStore } from "../ports/snapshot_store.ts";
+import { type MemoryObjects, memoryObjects } from "./memory_objects.ts";
 
 const PLACE = "memory";
 
 /** A snapshot store that lives as long as the process. It keeps bytes, as a store on disk does. */
-export function memorySnapshotStore(): SnapshotStore {
+export function memorySnapshotStore(
+  { sources, lock }: MemoryObjects = memoryObjects(),
+): SnapshotStore {
   const stored = new Map<SnapshotId, PackedSnapshot>();
-  const lock = sharedLock();
   const find = (id: SnapshotId) =>
     stored.get(id) ?? fail({ type: "SnapshotMissing", id, place: PLACE });
+  const there = (id: SnapshotId) => stored.get(id) ?? [];
   return {
     put: (_run, snapshot) =>
       attempt(async () => {
@@ -32,6 +34,7 @@ export function memorySnapshotStore(): SnapshotStore {
       }),
     manifest: (id) => attempt(() => Promise.resolve(find(id).manifest)),
     list: () => attempt(() => Promise.resolve([...stored.keys()].sort())),
+    bytes: (ids) => attempt(() => Promise.resolve(sumOf(sizesOf(ids.flatMap(there))))),
     checkView: () => attempt(() => Promise.resolve([])),
     shown: () => attempt(() => Promise.resolve([])),
     hide: () => attempt(() => Promise.resolve()), // there is no view
@@ -39,10 +42,21 @@ export function memorySnapshotStore(): SnapshotStore {
       attempt(async (get) => {
         const release = await lock.exclusive();
         try {
-          const kept = await get(live());
-          const dead = [...stored.values()].filter(({ id }) => !kept.has(id));
-          if (!dryRun) { for (const { id } of dead) stored.delete(id); }
-          return collectedOf(dead, [...stored.values()].filter(({ id }) => kept.has(id)));
+          const needed = await get(live());
+          const all = [...stored.values()];
+          const dead = all.filter(({ id }) => !needed.snapshots.has(id));
+          const sizes = sizesOf(dead);
+          for (const [digest, { length }] of sources) sizes.set(digest, length);
+          for (const digest of sizesOf(all.filter(({ id }) => needed.snapshots.has(id))).keys()) {
+            sizes.delete(digest); // a file that a live snapshot names as well is kept
+          }
+          for (const digest of needed.sources) sizes.delete(digest);
+          if (!dryRun) {
+            for (const { id } of dead) stored.delete(id);
+            for (const digest of sizes.keys()) sources.delete(digest);
+          }
+          const bytes = [...sizes.values()].reduce((sum, size) => sum + size, 0);
+          return { objects: sizes.size, bytes };
         } finally {
           release();
         }
@@ -50,14 +64,8 @@ export function memorySnapshotStore(): SnapshotStore {
   };
 }
 
-/** What `dead` snapshots have for themselves: a file that a live one names as well is kept. */
-function collectedOf(
-  dead: readonly PackedSnapshot[],
-  live: readonly PackedSnapshot[],
-): Collected {
-  const sizes = sizesOf(dead);
-  for (const digest of sizesOf(live).keys()) sizes.delete(digest);
-  return { objects: sizes.size, bytes: [...sizes.values()].reduce((sum, size) => sum + size, 0) };
+function sumOf(sizes: ReadonlyMap<string, number>): number {
+  return [...sizes.values()].reduce((sum, size) => sum + size, 0);
 }
 
 /** The bytes of each object of these snapshots, by digest. */

@@ -1,4 +1,3 @@
-import { sha256 } from "../codec/digest.ts";
 import { encodeManifest } from "../codec/manifest_codec.ts";
 import { groupLayout, manifestOf } from "../codec/snapshot_codec.ts";
 import type { Digest } from "../core/digest.ts";
@@ -6,11 +5,9 @@ import type { RunId } from "../core/run_id.ts";
 import type { FileRef, Snapshot, SnapshotId, SnapshotManifest } from "../core/snapshot.ts";
 import { checkpointPlace, showCheckpoint } from "./checkpoint_view.ts";
 import type { Compression } from "./compression.ts";
-import { confirmName, writeAll } from "./durable_file.ts";
 import { storeGroup } from "./group_file.ts";
 import { refuseLinks } from "./no_links.ts";
-import { objectName, readPlain } from "./object_file.ts";
-import { temporaryFile } from "./temporary_file.ts";
+import { storeObject } from "./store_object.ts";
 
 /** A snapshot to store, for a store whose lock is held. */
 export interface StoreRequest {
@@ -55,25 +52,7 @@ export async function storeSnapshot(
   await Promise.all(durable);
   const sorted = leaves.sort(([a], [b]) => a < b ? -1 : 1);
   const manifest = manifestOf(snapshot, files, Object.fromEntries(sorted));
-  const id = await storeManifest(root, encodeManifest(manifest));
+  const id = await storeObject(root, encodeManifest(manifest));
   if (run !== undefined) await showCheckpoint(root, run, id, manifest);
   return { id, manifest };
-}
-
-async function storeManifest(root: string, bytes: Uint8Array): Promise<SnapshotId> {
-  const id = sha256(bytes);
-  const size = { least: bytes.length, most: bytes.length };
-  if ((await readPlain(root, id, size)).type === "Object") {
-    await confirmName(`${root}/${objectName(id)}`);
-    return id;
-  }
-  const temporary = await temporaryFile(root);
-  try {
-    await writeAll(temporary.file, bytes);
-    await temporary.publish(objectName(id));
-  } catch (error) {
-    await temporary.discard();
-    throw error;
-  }
-  return id;
 }

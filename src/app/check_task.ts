@@ -4,7 +4,7 @@ import { fail } from "../ports/attempt.ts";
 import type { Task } from "../ports/task.ts";
 import type { RunError } from "./errors.ts";
 
-/** Fails unless `task` is the one that the run was started with, with the same data. */
+/** Fails unless `task` is the one that the run was started with, with the same data, held-out data too. */
 export function checkTask(run: RunId, state: RunState, task: Task): void {
   if (state.task !== task.name) {
     refuse({ type: "TaskDiffers", run, expected: state.task ?? "", actual: task.name });
@@ -13,6 +13,11 @@ export function checkTask(run: RunId, state: RunState, task: Task): void {
   const { identity } = task.data;
   if (recorded.digest !== identity.digest || recorded.samples !== identity.samples) {
     refuse({ type: "DataDiffers", run, expected: recorded, actual: identity });
+  }
+  const { heldOut } = state;
+  const found = task.evaluation?.data.identity;
+  if (heldOut && (heldOut.digest !== found?.digest || heldOut.samples !== found.samples)) {
+    refuse({ type: "HeldOutDiffers", run, expected: heldOut, ...(found && { actual: found }) });
   }
 }
 

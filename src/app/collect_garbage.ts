@@ -1,15 +1,17 @@
 import * as E from "fp-ts/Either.js";
 import type { TaskEither } from "fp-ts/TaskEither.js";
+import type { Digest } from "../core/digest.ts";
 import type { RunId } from "../core/run_id.ts";
-import { keptSnapshots, type SnapshotRef } from "../core/run_state.ts";
+import { codeOfRun, keptSnapshots, type SnapshotRef } from "../core/run_state.ts";
 import type { SnapshotId } from "../core/snapshot.ts";
 import { attempt, fail } from "../ports/attempt.ts";
 import type { Extent, LogContents, LogError } from "../ports/event_log.ts";
 import { readTo } from "../ports/read_to.ts";
-import type { Collected, SnapshotError } from "../ports/snapshot_store.ts";
+import type { Collected, LiveObjects, SnapshotError } from "../ports/snapshot_store.ts";
 import type { Store } from "../ports/store.ts";
 import { foldOf } from "../ports/fold_log.ts";
 import type { RunError } from "./errors.ts";
+import { readCodeManifest } from "./run_code.ts";
 import { unnamed } from "./unnamed_views.ts";
 
 /** How garbage is collected. */
@@ -38,35 +40,44 @@ export interface NeededBy {
  * Removes all objects that no run of the store needs; says how many, and their bytes.
  *
  * A run needs the snapshots that its log names and that were not pruned, and those that its view shows
- * and its log tells nothing of: the log may have lost its end. Archived runs count. Where a log cannot
+ * and its log tells nothing of: the log may have lost its end. It needs all code that its log names. Archived runs count. Where a log cannot
  * be read, any line of it, nobody knows what it needs: then nothing is removed, and SnapshotsUnknown
- * names the run. FilesUnknown names the snapshot where that cannot be read.
+ * names the run. FilesUnknown names the snapshot where that cannot be read, and CodeUnknown the run whose
+ * code cannot.
  */
 export function collectGarbage(
   store: Store,
   { dryRun = false, ...options }: CollectOptions = {},
 ): TaskEither<RunError, Collected> {
   return attempt<RunError, Collected>(async () => {
-    let live: ReadonlyMap<SnapshotId, NeededBy> = new Map();
-    const ids = attempt<RunError, ReadonlySet<SnapshotId>>(async (get) => {
-      live = await get(liveSnapshots(store, options));
-      return new Set(live.keys());
+    let live: Live = { snapshots: new Map(), sources: new Set() };
+    const objects = attempt<RunError, LiveObjects>(async (get) => {
+      live = await get(liveObjects(store, options));
+      return { ...live, snapshots: new Set(live.snapshots.keys()) };
     });
-    const collected = await store.snapshots.collect(() => ids, { dryRun })();
-    return E.isRight(collected) ? collected.right : fail(withOwner(collected.left, live));
+    const collected = await store.snapshots.collect(() => objects, { dryRun })();
+    return E.isRight(collected) ? collected.right : fail(withOwner(collected.left, live.snapshots));
   });
 }
 
-/** The snapshots that any run of the store needs; `without` as if those were pruned already. */
-export function liveSnapshots(
+/** What the runs of a store need: their snapshots, and all files of their code. */
+export interface Live {
+  readonly snapshots: ReadonlyMap<SnapshotId, NeededBy>;
+  readonly sources: ReadonlySet<Digest>;
+}
+
+/** What any run of the store needs; `without` as if those snapshots were pruned already. */
+export function liveObjects(
   store: Store,
   { without, extent = "whole" }: Omit<CollectOptions, "dryRun"> = {},
-): TaskEither<RunError, ReadonlyMap<SnapshotId, NeededBy>> {
-  return attempt<RunError, ReadonlyMap<SnapshotId, NeededBy>>(async (get) => {
+): TaskEither<RunError, Live> {
+  return attempt<RunError, Live>(async (get) => {
     const live = new Map<SnapshotId, NeededBy>();
+    const code = new Map<Digest, RunId | undefined>();
     for (const run of await get(store.log.runs())) {
       const shown = await known(store.snapshots.shown(run)); // before the log: views precede events
       const contents = await known(readTo(extent, store.log, run));
+      for (const digest of codeOfRun(foldOf(contents))) code.set(digest, run);
       const pruned = run === without?.run ? without.snapshots : [];
       for (const { step, snapshot } of [...kept(contents), ...unnamed(shown, contents)]) {
         if (!pruned.includes(snapshot)) live.set(snapshot, { run, step });
@@ -74,12 +85,33 @@ export function liveSnapshots(
     }
     // After the runs: one that is archived meanwhile is found here.
     for (const archived of await known(store.log.archived(extent))) {
+      for (const digest of codeOfRun(foldOf(archived))) {
+        if (!code.has(digest)) code.set(digest, undefined);
+      }
       for (const { step, snapshot } of kept(archived)) {
         if (!live.has(snapshot)) live.set(snapshot, { step });
       }
     }
-    return live;
+    return { snapshots: live, sources: await sourcesOf(store, code) };
   });
+}
+
+/** The manifests, and the files that they name; one that is missing altogether names none any more. */
+async function sourcesOf(
+  store: Store,
+  code: ReadonlyMap<Digest, RunId | undefined>,
+): Promise<ReadonlySet<Digest>> {
+  const sources = new Set<Digest>();
+  for (const [digest, run] of code) {
+    sources.add(digest);
+    const manifest = await readCodeManifest(store, digest)();
+    if (E.isRight(manifest)) {
+      Object.values(manifest.right.files).forEach((file) => sources.add(file));
+    } else if (manifest.left.type !== "SourceMissing") {
+      fail({ type: "CodeUnknown", ...(run && { run }), because: manifest.left } satisfies RunError);
+    }
+  }
+  return sources;
 }
 
 function kept(contents: LogContents): readonly SnapshotRef[] {

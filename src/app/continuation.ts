@@ -11,6 +11,7 @@ import { fail } from "../ports/attempt.ts";
 import type { LogContents } from "../ports/event_log.ts";
 import { foldOf } from "../ports/fold_log.ts";
 import type { RunEnv } from "../ports/run_env.ts";
+import { codeChange } from "./check_code.ts";
 import { placeAt, stepNamed } from "./place_in_run.ts";
 import type { Plans } from "./plan.ts";
 import type { Opening } from "./recorder.ts";
@@ -60,12 +61,15 @@ export async function continuationOf(
   if (ended !== undefined) return ended;
   const { change } = wished;
   if (change !== undefined) await plans.at({ ...from, config: wished.config }); // has to be a task
+  const other = await codeChange(env, run, from);
+  if (other !== undefined && !options.acceptCodeChange) return fail(other);
   const config = change && change.class !== "architecture"
     ? { changes: changedValues(change.changes), class: change.class }
     : undefined;
   const wish = {
     environment: env.device.environment,
     acceptEnvironment: options.acceptEnvironment ?? false,
+    ...(other && { code: other.actual }),
     ...(config && { config }),
   };
   const resume: RunCommand = { type: "ResumeRun", data: wish };

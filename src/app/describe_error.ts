@@ -4,6 +4,7 @@ import type { DecideError } from "../core/decide.ts";
 import type { EnvironmentChange } from "../core/environment.ts";
 import type { LogError } from "../ports/event_log.ts";
 import type { SnapshotError } from "../ports/snapshot_store.ts";
+import { describeCodeError } from "./describe_code_error.ts";
 import type { Divergence, RunError } from "./errors.ts";
 
 /** A RunError for people: what was expected, what was found, what to do. */
@@ -47,11 +48,25 @@ export function describeError(error: RunError): string {
         `with digest ${before}, found ${error.actual.samples} with ${now}. ` +
         "Bring the data back, start another run with --run NAME, or fork this one onto the other data.";
     }
+    case "HeldOutDiffers":
+      return describeHeldOut(error);
+    case "CodeDiffers":
+    case "CodeUnreadable":
+    case "CodeUnrecorded":
+    case "CodeUnknown":
+    case "NewerCode":
+    case "SourceMissing":
+    case "SourceDamaged":
+    case "SourcesUnavailable":
+      return describeCodeError(error);
     case "ConfigDiffers":
       return describeConfigDiffers(error);
     case "DataMisfit":
       return `The samples of "${error.name}" do not have the form of the parent's: expected ` +
         `${error.expected}, found ${error.actual}. Bring them into that form.`;
+    case "BatchUsed":
+      return `The batch of step ${error.step} cannot be skipped in a fork at step ${error.fork}, which ` +
+        `comes after it: expected a step after ${error.fork}. Fork at an earlier step.`;
     case "WeightsMisfit":
       return `The parent's parameters are not those of this model: only one of them has ` +
         `${error.leaf}. Leave the settings of the model as they are.`;
@@ -96,12 +111,34 @@ export function describeError(error: RunError): string {
       return `The worker that recomputed the steps ${error.from + 1} to ${error.to} of run ` +
         `"${error.run}" failed: ${error.reason}. Try again with one worker, which recomputes them ` +
         "in the main thread.";
+    case "NoSuchStep":
+      return `Run "${error.run}" has no step ${error.step}: expected one from ${error.from} to ` +
+        `${error.to}.`;
+    case "NoSuchSnapshot":
+      return `Run "${error.run}" keeps no snapshot of step ${error.step} that can be read. ` +
+        `\`foldlog materialize ${error.run}@${error.step}\` makes one by recomputation. ` +
+        (error.steps.length === 0
+          ? "There is no step of which both runs keep one."
+          : `Both runs keep those of steps ${error.steps.join(", ")}.`);
+    case "StopwatchMissing":
+      return `save.maxReplaySeconds is ${error.maxReplaySeconds}, which spaces snapshots by measured ` +
+        "time: expected the environment of the training to have a `stopwatch`, found none. Give it " +
+        "one (`systemStopwatch`), or set save.maxReplaySeconds to 0 for snapshots every save.every steps.";
     case "TaskFailed":
       return `The task failed after step ${error.step}: ${error.message}. ` +
         "Mend it and run the same command again: it goes on from there.";
     default:
       return error satisfies never;
   }
+}
+
+function describeHeldOut(
+  { run, expected, actual }: Extract<RunError, { type: "HeldOutDiffers" }>,
+): string {
+  const [before, now] = apart(expected.digest, actual?.digest ?? "");
+  return `The held-out data of run "${run}" changed: expected ${expected.samples} samples with ` +
+    `digest ${before}, found ${actual ? `${actual.samples} with ${now}` : "none"}. ` +
+    "Bring the data back, or start another run with --run NAME.";
 }
 
 function describeConfigDiffers(

@@ -1,15 +1,19 @@
 import type { SettingError } from "../core/config_path.ts";
+import type { CodeDifference } from "../core/code_manifest.ts";
 import type { DataIdentity } from "../core/data_identity.ts";
 import type { DecideError } from "../core/decide.ts";
+import type { Digest } from "../core/digest.ts";
 import type { EnvironmentChange } from "../core/environment.ts";
 import type { RunEvent } from "../core/event.ts";
 import type { RunId } from "../core/run_id.ts";
 import type { ParentState } from "../core/run_origin.ts";
 import type { SettingChange } from "../core/setting_class.ts";
 import type { SnapshotId } from "../core/snapshot.ts";
+import type { CodeUnreadable } from "../ports/code_unreadable.ts";
 import type { BackendUnavailable } from "../ports/device.ts";
 import type { LogError } from "../ports/event_log.ts";
 import type { SnapshotError } from "../ports/snapshot_store.ts";
+import type { SourceError } from "../ports/source_store.ts";
 
 /** Why a run could not be trained, resumed or verified. */
 export type RunError =
@@ -34,6 +38,32 @@ export type RunError =
     readonly actual: DataIdentity;
   }
   | {
+    /** The data that evaluations are made on. */
+    readonly type: "HeldOutDiffers";
+    readonly run: RunId;
+    readonly expected: DataIdentity;
+    /** Absent where there is none any more. */
+    readonly actual?: DataIdentity;
+  }
+  | CodeDiffers
+  | CodeUnreadable
+  | SourceError
+  | { readonly type: "CodeUnrecorded"; readonly run: RunId }
+  | {
+    /** A code manifest of a newer format. */
+    readonly type: "NewerCode";
+    readonly digest: Digest;
+    readonly found: number;
+    readonly known: number;
+  }
+  | {
+    /** Code that a log names and that cannot be read: its files must not be collected. */
+    readonly type: "CodeUnknown";
+    /** Absent where it is the code of an archived run. */
+    readonly run?: RunId;
+    readonly because: RunError;
+  }
+  | {
     /** Settings that cannot change, or that nobody may change without saying so. */
     readonly type: "ConfigDiffers";
     readonly run: RunId;
@@ -53,6 +83,12 @@ export type RunError =
     readonly name: string;
     readonly expected: string;
     readonly actual: string;
+  }
+  | {
+    /** A batch that is to be skipped in a fork was used before the fork. */
+    readonly type: "BatchUsed";
+    readonly step: number;
+    readonly fork: number;
   }
   | {
     /** A parameter that only one of two models has. */
@@ -120,7 +156,40 @@ export type RunError =
     readonly to: number;
     readonly reason: string;
   }
+  | {
+    /** A step that the live branch of a run does not have. */
+    readonly type: "NoSuchStep";
+    readonly run: RunId;
+    readonly step: number;
+    /** The steps that it has. */
+    readonly from: number;
+    readonly to: number;
+  }
+  | {
+    /** A state is asked for of which no snapshot can be read. */
+    readonly type: "NoSuchSnapshot";
+    readonly run: RunId;
+    readonly step: number;
+    /** Steps that could be compared: those of which both runs keep a snapshot. */
+    readonly steps: readonly number[];
+  }
+  | {
+    /** Snapshots are to be spaced by measured time, and the environment measures none. */
+    readonly type: "StopwatchMissing";
+    readonly maxReplaySeconds: number;
+  }
   | { readonly type: "TaskFailed"; readonly step: number; readonly message: string };
+
+/** The code that a run was computed with is not the code that is here. */
+export interface CodeDiffers {
+  readonly type: "CodeDiffers";
+  readonly run: RunId;
+  readonly expected: Digest;
+  readonly actual: Digest;
+  readonly difference?: CodeDifference;
+  /** Why the difference cannot be told, where it is not. */
+  readonly because?: RunError;
+}
 
 /** The first event that a recomputation made and that is not the recorded one. */
 export interface Divergence {
@@ -132,6 +201,8 @@ export interface Divergence {
   readonly members: readonly string[];
   /** Tensors that differ, as "group/path", where the recorded snapshot could be asked. */
   readonly leaves: readonly string[];
+  /** The step of the state that the recomputation began with, which is known to be the recorded one. */
+  readonly from?: number;
   /** In what the environment of the recomputation is another one; empty where nothing is known of it. */
   readonly environment?: readonly EnvironmentChange[];
 }

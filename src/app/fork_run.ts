@@ -13,8 +13,10 @@ import type { HostBatch } from "../train/loss.ts";
 import { release } from "../train/ownership.ts";
 import { tensorsOf, type TrainState } from "../train/train_state.ts";
 import type { Tree } from "../train/tree.ts";
+import { storingCode } from "./code_appender.ts";
 import type { RunError } from "./errors.ts";
 import { type ForkPlan, forkPlan, type ForkWish } from "./fork_plan.ts";
+import { appenderOf } from "./log_appender.ts";
 import { stepAt } from "./place_in_run.ts";
 import { type ReachedState, reachState, type Recomputation } from "./reach_state.ts";
 import { readRun, type RecordedRun } from "./read_run.ts";
@@ -65,10 +67,10 @@ export function forkRun<P extends Tree, B extends HostBatch>(
     const recorded = await get(readRun(env.store, parent));
     const step = stepAt(recorded, options.at ?? "latest");
     const reached = await reachState(env, recorded, task as TaskSource, step, get);
-    const { state, past, plan } = reached;
+    const { state } = reached;
     let begun = state;
     try {
-      const fork = await forkPlan(parent, past, plan, task as TaskSource, options);
+      const fork = await forkPlan(recorded, reached, task as TaskSource, options);
       if (options.weightsOnly) begun = withWeights(fork.plan, state);
       else if (fork.change) requireFit(parent, fork.plan, state, fork.change.changes);
       const origin = await begin(env, run, { recorded, reached, fork, begun, options }, get);
@@ -95,7 +97,8 @@ interface Beginning {
 async function begin(
   env: RunEnv,
   run: RunId,
-  { recorded, reached: { state, past }, fork: { plan, cursor }, begun, options }: Beginning,
+  { recorded, reached: { state, past }, fork: { plan, cursor, leftOut }, begun, options }:
+    Beginning,
   get: Await<RunError>,
 ): Promise<RunOrigin> {
   const { snapshots } = env.store;
@@ -119,6 +122,7 @@ async function begin(
       snapshot: stored.id,
       step: begun.step,
       ...cursor,
+      ...(leftOut && { leftOut }),
       ...(divergence !== undefined && { divergence }),
     };
     const data = { ...startedData(env, plan, stored.manifest.state), origin };
@@ -133,7 +137,7 @@ async function begin(
 }
 
 async function record(
-  { store }: RunEnv,
+  { store, code }: RunEnv,
   run: RunId,
   data: RunStarted["data"],
   get: Await<RunError>,
@@ -144,8 +148,9 @@ async function record(
     if (version > 0) fail({ type: "RunExists", run, step });
     const events = decide({ type: "StartRun", data }, initialState);
     if (E.isLeft(events)) return fail(events.left);
-    await get(writer.append(events.right, 0));
-    await get(writer.flush());
+    const log = storingCode(appenderOf(writer), store.sources, code, get);
+    await log.append(events.right);
+    await log.flush();
   } finally {
     await writer.close()();
   }

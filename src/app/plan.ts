@@ -1,7 +1,9 @@
 import type { RunConfig } from "../core/config.ts";
+import { type DataOrder, dataOrder } from "../core/data_order.ts";
+import type { LeftOut } from "../core/left_out.ts";
 import type { RunId } from "../core/run_id.ts";
 import type { RunState } from "../core/run_state.ts";
-import { foldIn, key, type RngKey } from "../core/rng_key.ts";
+import { foldIn, key } from "../core/rng_key.ts";
 import { type SavePolicy, savePolicy } from "../core/save_policy.ts";
 import { scheduleOf } from "../core/schedule_of.ts";
 import { fail } from "../ports/attempt.ts";
@@ -19,13 +21,17 @@ export interface Plan {
   readonly task: Task;
   readonly config: RunConfig;
   readonly training: Training;
-  /** Root of the data order. */
-  readonly dataKey: RngKey;
+  /** Which samples come when. */
+  readonly order: DataOrder;
   readonly saveAt: SavePolicy;
 }
 
-/** The plan of a run. Every random number in it comes from `config.seed`, by purpose. */
-export function planOf(task: Task, config: RunConfig): Plan {
+/**
+ * The plan of a run. Every random number in it comes from `config.seed`, by purpose.
+ *
+ * @throws {RangeError} where `leftOut` is not of the task's data
+ */
+export function planOf(task: Task, config: RunConfig, leftOut?: LeftOut): Plan {
   const root = key(config.seed);
   return {
     task,
@@ -39,7 +45,12 @@ export function planOf(task: Task, config: RunConfig): Plan {
       precision: config.precision,
       lossScale: config.lossScale,
     },
-    dataKey: foldIn(root, "data"),
+    order: dataOrder({
+      samples: task.data.identity.samples,
+      key: foldIn(root, "data"),
+      shuffle: config.data.shuffle,
+      leftOut,
+    }),
     saveAt: savePolicy(config),
   };
 }
@@ -59,7 +70,7 @@ export function plansOf(run: RunId, source: TaskSource): Plans {
       if (last?.config === config) return last;
       const task = await taskOf(source, config);
       checkTask(run, state, task);
-      return last = planOf(task, config);
+      return last = planOf(task, config, state.origin?.leftOut);
     },
   };
 }

@@ -1,5 +1,6 @@
 import * as E from "fp-ts/Either.js";
 import type { TaskEither } from "fp-ts/TaskEither.js";
+import type { CodeIdentity } from "../codec/code_identity.ts";
 import type { RunId } from "../core/run_id.ts";
 import type { SnapshotRef } from "../core/run_state.ts";
 import type { SnapshotId } from "../core/snapshot.ts";
@@ -8,13 +9,15 @@ import type { Device } from "../ports/device.ts";
 import type { Reporter } from "../ports/reporter.ts";
 import type { Store } from "../ports/store.ts";
 import type { TaskSource } from "../ports/task.ts";
+import { codeChange } from "./check_code.ts";
 import { checkSnapshot } from "./check_snapshot.ts";
 import { describeError } from "./describe_error.ts";
-import type { RunError } from "./errors.ts";
+import type { CodeDiffers, RunError } from "./errors.ts";
 import { hidePruned } from "./hide_pruned.ts";
 import { type MendedViews, mendViews } from "./mend_views.ts";
 import { readRun, type RecordedRun } from "./read_run.ts";
 import { recreateSnapshot } from "./recreate_snapshot.ts";
+import { lostCode } from "./run_code.ts";
 import { type Problem, type VerifyReport, verifyRun } from "./verify_run.ts";
 
 /** What a repair did, and what a verification found afterwards. */
@@ -32,6 +35,8 @@ export interface RepairMeans {
   readonly device: Device;
   readonly task: TaskSource;
   readonly reporter?: Reporter;
+  /** As in RunEnv: where it is another one than the run's, the report says in what. */
+  readonly code?: CodeIdentity;
 }
 
 /**
@@ -53,14 +58,17 @@ export function repairRun(
       return { ...before, repaired: { derived: [], snapshots: [] } };
     }
     const derived = await get(store.log.rebuildDerived(run));
-    const { lost, views, diverged } = await repair(store, run, means, get);
+    let opened: Promise<RepairMeans> | undefined;
+    const once = () => opened ??= means();
+    const { lost, views, diverged, otherCode } = await repair(store, run, once, get);
     const after = await get(verifyRun(store, run));
     const problems = [...after.problems, ...views.problems, ...(diverged ? [diverged] : [])];
     const snapshots = lost
       .filter(({ step }) => !problems.some((problem) => problem.step === step))
       .map(({ step, snapshot }) => ({ step, id: snapshot }));
     const repaired = { derived: [...derived, ...views.mended], snapshots };
-    return { ...after, ok: problems.length === 0, problems, repaired };
+    const code = otherCode && { otherCode };
+    return { ...after, ...code, ok: problems.length === 0, problems, repaired };
   });
 }
 
@@ -69,6 +77,7 @@ interface Repair {
   readonly lost: readonly SnapshotRef[];
   readonly views: MendedViews;
   readonly diverged: Problem | undefined;
+  readonly otherCode?: CodeDiffers | undefined;
 }
 
 async function repair(
@@ -88,10 +97,26 @@ async function repair(
     }
     await hidePruned(store, run, recorded.events.map(({ event }) => event), get);
     const views = await mendViews(store, run, readable, get);
-    return { lost, views, diverged: await recreate(store, recorded, lost, means) };
+    await storeCode(store, recorded, means, get);
+    return { lost, views, ...await recreate(store, recorded, lost, means) };
   } finally {
     await writer.close()();
   }
+}
+
+/** Code that was lost is stored again where it is the code that is here. */
+async function storeCode(
+  store: Store,
+  { state }: RecordedRun,
+  means: () => Promise<RepairMeans>,
+  get: Await<RunError>,
+): Promise<void> {
+  const lost = await get(lostCode(store, state));
+  if (lost.size === 0) return;
+  const { code } = await means();
+  if (code === undefined || !lost.has(code.digest)) return;
+  const { release } = await get(store.sources.put(code.objects));
+  release();
 }
 
 /** From the oldest on: each is a state from which the next can be recomputed. */
@@ -100,11 +125,12 @@ async function recreate(
   recorded: RecordedRun,
   lost: readonly SnapshotRef[],
   means: () => Promise<RepairMeans>,
-): Promise<Problem | undefined> {
-  if (lost.length === 0) return undefined;
+): Promise<Pick<Repair, "diverged" | "otherCode">> {
+  if (lost.length === 0) return { diverged: undefined };
   const { task, ...others } = await means();
   const env = { store, ...others };
   await env.device.activate();
+  const otherCode = await codeChange(env, recorded.run, recorded.state);
   for (const ref of lost) {
     const result = await attempt<RunError, void>((get) =>
       recreateSnapshot(env, recorded, task, ref, get)
@@ -112,7 +138,8 @@ async function recreate(
     if (E.isRight(result)) continue;
     const error = result.left;
     if (error.type !== "Diverged") return fail(error);
-    return { type: "Diverged", step: error.step, message: describeError(error) };
+    const { step } = error;
+    return { diverged: { type: "Diverged", step, message: describeError(error) }, otherCode };
   }
-  return undefined;
+  return { diverged: undefined, otherCode };
 }

@@ -14,6 +14,7 @@ import type { TaskSource } from "../ports/task.ts";
 import type { HostBatch } from "../train/loss.ts";
 import type { Tree } from "../train/tree.ts";
 import { requireSegmentsHere } from "./require_segments_here.ts";
+import { codeChange } from "./check_code.ts";
 import { plansOf } from "./plan.ts";
 import { readRun, type RecordedRun } from "./read_run.ts";
 import type { RunError } from "./errors.ts";
@@ -48,7 +49,8 @@ export interface ReplayOptions extends StepRange {
  * `replay.segments`; the problem that the report names is the one of the lowest step. Where the log is
  * damaged, or its history cannot be, nothing is recomputed.
  *
- * Of a run that went back, the live path is recomputed. Fails with StepsOutside where the run has no such
+ * Other code than the run's may recompute it: the comparison proves it, and the report says in what it
+ * differs. Of a run that went back, the live path is recomputed. Fails with StepsOutside where the run has no such
  * steps.
  */
 export function replayRun<P extends Tree, B extends HostBatch>(
@@ -59,9 +61,11 @@ export function replayRun<P extends Tree, B extends HostBatch>(
 ): TaskEither<RunError, VerifyReport> {
   return attempt<RunError, VerifyReport>(async (get) => {
     await env.device.activate();
-    const report = await get(verifyRun(env.store, run));
-    if (report.problems.some(({ type }) => FATAL.includes(type))) return report;
+    const verified = await get(verifyRun(env.store, run));
+    if (verified.problems.some(({ type }) => FATAL.includes(type))) return verified;
     const recorded = await get(readRun(env.store, run));
+    const otherCode = await codeChange(env, run, recorded.state);
+    const report = { ...verified, ...(otherCode && { otherCode }) };
     const plans = plansOf(run, task as TaskSource);
     await plans.at(recorded.state); // fails where it is not the run's task
     const within = segmentsOf(recorded, report.problems, options);

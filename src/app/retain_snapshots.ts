@@ -3,7 +3,7 @@ import { judge, type RetentionPolicy } from "../core/retention_policy.ts";
 import type { SnapshotId } from "../core/snapshot.ts";
 import { attempt } from "../ports/attempt.ts";
 import type { RunEnv } from "../ports/run_env.ts";
-import { collectGarbage, liveSnapshots } from "./collect_garbage.ts";
+import { collectGarbage, liveObjects } from "./collect_garbage.ts";
 import { describeError } from "./describe_error.ts";
 import type { RunError } from "./errors.ts";
 import type { Loop } from "./step_loop.ts";
@@ -25,7 +25,7 @@ export async function checkedPolicy(
   policy: RetentionPolicy | undefined,
 ): Promise<RetentionPolicy | undefined> {
   if (policy === undefined) return undefined;
-  const live = await liveSnapshots(store)();
+  const live = await liveObjects(store)();
   if (E.isRight(live)) return policy;
   reporter?.report({ type: "NothingPruned", reason: describeError(live.left) });
   return undefined;

@@ -15,6 +15,7 @@ import { leavesOf } from "../train/tree.ts";
 import type { LogAppender } from "./log_appender.ts";
 import { initialStateOf, type Plan, planOf, taskOf } from "./plan.ts";
 import type { RestoredState } from "./restore_state.ts";
+import { paceOf } from "./save_pace.ts";
 import { digestOfState, snapshotOf } from "./state_snapshot.ts";
 import { askedSettings, type TrainOptions } from "./train_options.ts";
 
@@ -31,6 +32,7 @@ export async function startRun(
     : askedSettings(source, options);
   const config = checkConfig(mergeConfig(defaultConfig, asked));
   if (E.isLeft(config)) return fail(config.left);
+  paceOf(env, config.right); // says no before anything is recorded
   const task = await taskOf(source, config.right);
   const plan = planOf(task, config.right);
   const state = initialStateOf(plan);
@@ -55,10 +57,17 @@ export async function startRun(
 
 /** What is recorded of a run that begins with the state of this digest. */
 export function startedData(
-  { device }: RunEnv,
+  { device, code }: RunEnv,
   { task, config }: Plan,
   state: Digest,
 ): RunStarted["data"] {
-  const { environment } = device;
-  return { task: task.name, config, data: task.data.identity, environment, state };
+  return {
+    task: task.name,
+    config,
+    data: task.data.identity,
+    environment: device.environment,
+    state,
+    ...(task.evaluation && { heldOut: task.evaluation.data.identity }),
+    ...(code && { code: code.digest }),
+  };
 }

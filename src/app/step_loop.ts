@@ -3,7 +3,7 @@ import { sha256 } from "../codec/digest.ts";
 import { differingTensors } from "../codec/state_fingerprint.ts";
 import { grainOf } from "../core/config.ts";
 import { planEnds } from "../core/plan_ends.ts";
-import { advance, type DataCursor, samplesAt } from "../core/data_cursor.ts";
+import type { DataCursor } from "../core/data_cursor.ts";
 import { isStep, type SnapshotReason, stepEvent, type StepTaken } from "../core/event.ts";
 import type { RunId } from "../core/run_id.ts";
 import type { SnapshotId } from "../core/snapshot.ts";
@@ -21,6 +21,7 @@ import { type Journal, openJournal } from "./journal.ts";
 import type { Plan } from "./plan.ts";
 import { divergence, type Recorder } from "./recorder.ts";
 import type { Retention } from "./retain_snapshots.ts";
+import { dueByTime, type SavePace } from "./save_pace.ts";
 import { compareSnapshot, readSnapshot, storeSnapshot } from "./save_snapshot.ts";
 import { holdStates, type StateHolder } from "./state_holder.ts";
 import type { ReadBefore } from "./state_snapshot.ts";
@@ -38,6 +39,8 @@ export interface Loop {
   readonly retention?: Retention;
   /** Shown every step once it is compared; the loop waits. Not for a loop that takes steps ahead. */
   readonly watch?: (step: WatchedStep) => Promise<void>;
+  /** Times the snapshots that are spaced by measured time. */
+  readonly pace?: SavePace;
   readonly get: Await<RunError>;
 }
 
@@ -84,7 +87,7 @@ export async function takeSteps(
       state = next.state;
       if (watch === undefined) states.replace(previous, state);
       const reading = readStep(loop, state, next.metrics);
-      cursor = advance(cursor, plan.config.batch.size, plan.task.data.identity.samples);
+      cursor = plan.order.advance(cursor, plan.config.batch.size);
       const batch = sha256(...batches.map(batchDigest));
       const place = { step: state.step, ...cursor, batch };
       try {
@@ -100,7 +103,8 @@ export async function takeSteps(
       if (recorder.ended()) break;
       await evaluateIfDue(loop, journal, state);
       if (recorder.ended()) break;
-      await save(state, planEnds(recorder.state()) ? "final" : plan.saveAt(state.step));
+      const due = plan.saveAt(state.step) ?? dueByTime(loop, state.step);
+      await save(state, planEnds(recorder.state()) ? "final" : due);
     }
     await journal.drain();
     return state;
@@ -160,9 +164,11 @@ function saver(
   let spare: ReadBefore | undefined;
 
   async function storeAside(state: TrainState, reason: SnapshotReason): Promise<void> {
+    const saved = loop.pace?.saving();
     await journal.drain();
     const letGo = states.hold(state);
     const reading = readSnapshot(loop, state, spare).finally(letGo);
+    saved?.();
     spare = undefined;
     journal.addAside(async () => {
       const groups = await storeSnapshot(loop, await reading, reason);
@@ -176,6 +182,7 @@ function saver(
       if (due !== undefined) await storeAside(state, due);
     } else if (next.type === "SnapshotTaken" && next.data.step === state.step) {
       await compareSnapshot(loop, state, next.data.reason);
+      loop.pace?.passed();
     } else if (due !== undefined && recorder.state().failedSnapshot !== state.step) {
       await compareSnapshot(loop, state, due);
     }
@@ -184,13 +191,12 @@ function saver(
 
 /** The grains of the step that begins at `cursor`. */
 async function nextBatches(
-  { task, config, dataKey }: Plan,
+  { task, config, order }: Plan,
   cursor: DataCursor,
 ): Promise<readonly HostBatch[]> {
   const { size } = config.batch;
   const grain = grainOf(config);
-  const { samples } = task.data.identity;
-  const numbers = samplesAt(cursor, size, samples, dataKey, config.data.shuffle);
+  const numbers = order.samplesAt(cursor, size);
   const batches: HostBatch[] = [];
   for (let from = 0; from < size; from += grain) {
     batches.push(await task.data.at(numbers.slice(from, from + grain)));

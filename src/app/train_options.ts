@@ -36,6 +36,8 @@ export interface TrainOptions {
   readonly retention?: RetentionPolicy;
   /** Go on in another environment, and record that exactness ends there. */
   readonly acceptEnvironment?: boolean;
+  /** Go on under other code than the run was computed with, and record that from here on it is this. */
+  readonly acceptCodeChange?: boolean;
 }
 
 /** The settings that a task and its caller ask for; where both do, the caller's. */

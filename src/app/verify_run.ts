@@ -13,9 +13,10 @@ import type { Store } from "../ports/store.ts";
 import { foldOf } from "../ports/fold_log.ts";
 import { checkSnapshot } from "./check_snapshot.ts";
 import { describeError } from "./describe_error.ts";
-import type { RunError } from "./errors.ts";
+import type { CodeDiffers, RunError } from "./errors.ts";
 import { readRun } from "./read_run.ts";
 import type { SegmentReplay } from "./replay_segment.ts";
+import { lostCode } from "./run_code.ts";
 import { type UnnamedView, unnamedViews } from "./unnamed_views.ts";
 
 /** What a verification found. */
@@ -30,6 +31,8 @@ export interface VerifyReport {
   readonly snapshots: number;
   /** Present when steps were recomputed. */
   readonly replay?: ReplayReport;
+  /** Present when steps were recomputed by other code than the run's: in what it differs. */
+  readonly otherCode?: CodeDiffers;
   /** A last line that was never acknowledged: no fault, and cut off when the run goes on. */
   readonly torn?: TornTail;
   readonly problems: readonly Problem[];
@@ -60,6 +63,7 @@ export interface Problem {
     | "HistoryFlawed"
     | "SnapshotUnreadable"
     | "SnapshotDiffers"
+    | "CodeUnreadable"
     | "DerivedDiffers"
     | "ViewDiffers"
     | "ViewUnnamed"
@@ -74,8 +78,8 @@ export interface Problem {
 
 /**
  * Checks a run's integrity: the digest and link of every event, the order of its history, every byte of
- * every snapshot that its log names and the history that it commits to, and what is derived from the
- * log. Reads everything, writes nothing.
+ * every snapshot that its log names and the history that it commits to, the code, and what is derived from
+ * the log. Reads everything, writes nothing.
  */
 export function verifyRun(store: Store, run: RunId): TaskEither<RunError, VerifyReport> {
   return attempt<RunError, VerifyReport>(async (get) => {
@@ -101,6 +105,11 @@ export function verifyRun(store: Store, run: RunId): TaskEither<RunError, Verify
         : histories[ref.position];
       const problem = await get(checkSnapshot(store, ref, history));
       if (problem !== undefined && await isKept(store, run, ref)) problems.push(problem);
+    }
+    for (const lost of (await get(lostCode(store, state))).values()) {
+      const message = `Code of the run is lost: ${describeError(lost)} ` +
+        `\`foldlog verify ${run} --repair\` stores it again where that code is.`;
+      problems.push({ type: "CodeUnreadable", message });
     }
     const derived = await store.log.checkDerived(run)();
     if (E.isLeft(derived)) {

@@ -1,3 +1,4 @@
+import { systemStopwatch } from "../adapters/system_stopwatch.ts";
 import { readHead } from "../app/read_run.ts";
 import type { RunOutcome } from "../app/run_outcome.ts";
 import { trainRun } from "../app/train_run.ts";
@@ -12,6 +13,7 @@ import type { ArgumentsOf } from "./command_line.ts";
 import { backendChoice, orExit, printJson } from "./context.ts";
 import { openDeviceFor } from "./open_device.ts";
 import { progressReporter } from "./progress_reporter.ts";
+import { codeOfRecipe } from "./recipe_code.ts";
 import { retentionOf } from "./retention_arguments.ts";
 import { INTERRUPTED, stopSignals } from "./stop_signals.ts";
 import { loss } from "./table.ts";
@@ -35,14 +37,17 @@ export async function carryOut(assignment: Assignment): Promise<number> {
   const say = args.json ? console.error : console.log;
   const task = await taskOf(recipe, config);
   const device = await openDeviceFor(backendChoice(args.backend), state, say);
+  const code = await codeOfRecipe(recipe);
   const reporter = progressReporter({ say, json: args.json });
   const stop = stopSignals(say);
   const retention = retentionOf(args);
   try {
-    const outcome = await orExit(trainRun({ store, device, reporter }, id, task, {
+    const env = { store, device, reporter, code, stopwatch: systemStopwatch };
+    const outcome = await orExit(trainRun(env, id, task, {
       config: asked,
       stop: stop.signal,
       acceptEnvironment: args.acceptEnvironment,
+      acceptCodeChange: args.acceptCodeChange,
       ...(retention !== undefined && { retention }),
       ...(args.until !== undefined && { until: args.until }),
     }));

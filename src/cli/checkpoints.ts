@@ -1,10 +1,12 @@
 import * as E from "fp-ts/Either.js";
 import { checkpointName } from "../adapters/checkpoint_view.ts";
 import { fileStore } from "../adapters/file_store.ts";
+import { diskUse } from "../app/disk_use.ts";
 import { readHead } from "../app/read_run.ts";
 import { snapshotBytes } from "../app/snapshot_bytes.ts";
 import type { ArgumentsOf } from "./command_line.ts";
 import { orExit, printJson, runIdOf, runsDirectory } from "./context.ts";
+import { diskText } from "./disk_text.ts";
 import { loss, table } from "./table.ts";
 
 /** Lists the snapshots that a run can be resumed from, oldest first. */
@@ -12,9 +14,9 @@ export async function run(args: ArgumentsOf<"checkpoints">): Promise<number> {
   const id = runIdOf(args.run);
   const root = runsDirectory(args.runs);
   const store = fileStore(root);
-  const { state: { snapshots } } = await orExit(readHead(store, id));
+  const { state } = await orExit(readHead(store, id));
   const rows = [];
-  for (const ref of args.latest ? snapshots.slice(-1) : snapshots) {
+  for (const ref of args.latest ? state.snapshots.slice(-1) : state.snapshots) {
     const name = checkpointName(ref.step);
     rows.push({
       name,
@@ -45,6 +47,7 @@ export async function run(args: ArgumentsOf<"checkpoints">): Promise<number> {
         row.id.slice(0, 12),
       ]),
     ));
+    console.log(`\n${diskText(await orExit(diskUse(store, id, state)))}`);
   }
   return 0;
 }

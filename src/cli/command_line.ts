@@ -41,6 +41,9 @@ const continuing = {
   acceptEnvironment: option("--accept-environment", {
     description: message`go on in another environment, and record that exactness ends there`,
   }),
+  acceptCodeChange: option("--accept-code-change", {
+    description: message`go on under other code than the run's, and record from where on`,
+  }),
 };
 
 const keeping = {
@@ -126,7 +129,16 @@ const runs = command("runs", object({ verb: constant("runs"), ...store, ...json 
 
 const show = command(
   "show",
-  object({ verb: constant("show"), run: runArgument, ...store, ...json }),
+  object({
+    verb: constant("show"),
+    run: runArgument,
+    code: optional(option("--code", string({ metavar: "DIR" }), {
+      description:
+        message`write the code that computes the run to this directory, which is empty or new`,
+    })),
+    ...store,
+    ...json,
+  }),
   { brief: message`what a run is and how far it came` },
 );
 
@@ -180,6 +192,24 @@ const verify = command(
   { brief: message`check a run's log and snapshots; exits 1 if something is wrong` },
 );
 
+const diff = command(
+  "diff",
+  object({
+    verb: constant("diff"),
+    a: argument(string({ metavar: "A" }), {
+      description: message`a run, up to a step of it where one is named: RUN or RUN@STEP`,
+    }),
+    b: argument(string({ metavar: "B" }), { description: message`the run to compare it with` }),
+    ...store,
+    ...json,
+  }),
+  {
+    brief: message`in what two runs differ; exits 1 if in anything`,
+    description:
+      message`In what two runs differ: the first event, settings, environment, data and code, and the state leaf by leaf, at the named step or at one of which both keep a snapshot. Exits 0 if nothing differs, 1 if something does.`,
+  },
+);
+
 const dryRun = {
   dryRun: option("--dry-run", { description: message`change nothing, and say what would be done` }),
 };
@@ -225,7 +255,7 @@ const doctor = command(
   },
 );
 
-const verbs = { train, resume, runs, show, log, checkpoints, verify, prune, gc, doctor };
+const verbs = { train, resume, runs, show, log, checkpoints, verify, diff, prune, gc, doctor };
 
 const grammar = or(
   train,
@@ -235,6 +265,7 @@ const grammar = or(
   log,
   checkpoints,
   verify,
+  diff,
   prune,
   gc,
   doctor,

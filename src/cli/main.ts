@@ -25,6 +25,8 @@ async function carryOut(args: Arguments): Promise<number> {
       return await (await import("./checkpoints.ts")).run(args);
     case "verify":
       return await (await import("./verify.ts")).run(args);
+    case "diff":
+      return await (await import("./diff.ts")).run(args);
     case "prune":
       return await (await import("./prune.ts")).run(args);
     case "gc":

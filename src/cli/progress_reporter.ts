@@ -170,6 +170,9 @@ function describe(notice: Exclude<Notice, NoticeOf<"Step" | "Resuming" | "Resume
     case "Rewound":
       return `gone back from step ${notice.head} to step ${notice.step}: what followed stays in the log, ` +
         "as a branch of its own";
+    case "Forked":
+      return `step ${notice.divergence} could not be recomputed as recorded: going on as the fork ` +
+        `"${notice.run}" from step ${notice.step}, up to which all is exact`;
     case "SnapshotSkipped":
       return `the snapshot of step ${notice.step} cannot be used: ${notice.reason}; ` +
         "going further back";

@@ -2,6 +2,7 @@ import * as E from "fp-ts/Either.js";
 import { fileStore } from "../adapters/file_store.ts";
 import type { Backend } from "../adapters/backend_choice.ts";
 import { systemDraw } from "../adapters/system_draw.ts";
+import { codeChangeInWords } from "../app/describe_code_error.ts";
 import { readRun } from "../app/read_run.ts";
 import { type RepairMeans, type RepairReport, repairRun } from "../app/repair_run.ts";
 import { type ReplayOptions, replayRun } from "../app/replay_run.ts";
@@ -17,6 +18,7 @@ import type { ArgumentsOf } from "./command_line.ts";
 import { backendChoice, orExit, printJson, recipeOf, runIdOf, runsDirectory } from "./context.ts";
 import { openDeviceFor } from "./open_device.ts";
 import { progressReporter } from "./progress_reporter.ts";
+import { codeOfRecipe } from "./recipe_code.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** Verifies a run; the exit status is the answer. */
@@ -58,8 +60,8 @@ async function replay(
 ): Promise<VerifyReport> {
   const read = await readRun(store, id)();
   if (E.isLeft(read)) return await orExit(verifyRun(store, id)); // reports what it can of the damage
-  const { task, reporter, device } = await meansOf(id, read.right.state, args);
-  const workers = workersOf(device, args);
+  const { task, ...means } = await meansOf(id, read.right.state, args);
+  const workers = workersOf(means.device, args);
   const { from, to, sample } = args;
   const options: ReplayOptions = {
     ...(from !== undefined && { from }),
@@ -68,9 +70,9 @@ async function replay(
     ...(workers && { workers }),
   };
   try {
-    return await orExit(replayRun({ store, device, reporter }, id, task, options));
+    return await orExit(replayRun({ store, ...means }, id, task, options));
   } finally {
-    reporter.close();
+    means.reporter.close();
     await workers?.close();
   }
 }
@@ -113,11 +115,12 @@ async function meansOf(id: RunId, state: RunState, args: ArgumentsOf<"verify">) 
   const recipe = recipeOf(recipes, id, state);
   const device = await openDeviceFor(backendChoice(args.backend), state, console.error);
   const reporter = progressReporter({ say: console.error, json: args.json });
-  return { device, reporter, task: recipe.task } satisfies RepairMeans;
+  const code = await codeOfRecipe(recipe);
+  return { device, reporter, code, task: recipe.task } satisfies RepairMeans;
 }
 
 function print(report: VerifyReport & Partial<RepairReport>): void {
-  const { run, events, steps, snapshots, replay, repaired, torn, problems } = report;
+  const { run, events, steps, snapshots, replay, repaired, otherCode, torn, problems } = report;
   for (const line of repaired?.derived ?? []) console.log(line);
   for (const { step, id } of repaired?.snapshots ?? []) {
     console.log(`Made the snapshot of step ${step} anew: ${id.slice(0, 12)}, as recorded.`);
@@ -125,6 +128,11 @@ function print(report: VerifyReport & Partial<RepairReport>): void {
   for (const { message } of problems) console.log(message);
   if (repaired === undefined && problems.some(({ type }) => type === "SnapshotUnreadable")) {
     console.log(`\`foldlog verify ${run} --repair\` makes lost snapshots anew.`);
+  }
+  if (otherCode !== undefined) {
+    console.log(
+      `Steps were recomputed by other code than the run's: ${codeChangeInWords(otherCode)}`,
+    );
   }
   if (torn !== undefined) {
     console.log(`A torn last line (${torn.bytes} bytes at ${torn.place}) was never acknowledged.`);

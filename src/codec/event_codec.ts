@@ -49,11 +49,11 @@ const dataOf: { readonly [Type in RunEvent["type"]]: t.Decoder<unknown, DataOf<T
     step: count,
     snapshot: digest,
     state: digest,
-    reason: literals("scheduled", "final", "paused"),
+    reason: literals("scheduled", "auto", "final", "paused"),
   }),
   SnapshotFailed: object({
     step: count,
-    reason: literals("scheduled", "final", "paused"),
+    reason: literals("scheduled", "auto", "final", "paused"),
     message: t.string,
   }),
   SnapshotPruned: object({ step: count, snapshot: digest }),

@@ -1,5 +1,7 @@
 /** Bytes to data and back: canonical JSON, events and envelopes, manifests, safetensors. @module */
 export { canonicalJson, type JsonError, type JsonLimits, parseJson } from "./canonical_json.ts";
+export { type CodeIdentity, codeIdentity } from "./code_identity.ts";
+export { decodeCodeManifest, encodeCodeManifest } from "./code_manifest_codec.ts";
 export { sha256 } from "./digest.ts";
 export {
   decodeLine,

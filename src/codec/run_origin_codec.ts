@@ -1,5 +1,6 @@
 import * as t from "io-ts";
-import type { LeftOut, ParentState, RunOrigin } from "../core/run_origin.ts";
+import type { LeftOut } from "../core/left_out.ts";
+import type { ParentState, RunOrigin } from "../core/run_origin.ts";
 import { count, digest, literals, object, partly } from "./decoders.ts";
 
 const parentState: t.Decoder<unknown, ParentState> = object({

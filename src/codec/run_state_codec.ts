@@ -1,5 +1,6 @@
 import type * as E from "fp-ts/Either.js";
 import * as t from "io-ts";
+import type { Digest } from "../core/digest.ts";
 import type { RunState, SnapshotRef } from "../core/run_state.ts";
 import { count, dataCursor, decode, digest, float, literals, partly } from "./decoders.ts";
 import { dataIdentity } from "./identity_codec.ts";
@@ -13,7 +14,7 @@ const snapshotRef: t.Decoder<unknown, SnapshotRef> = partly(
     step: count,
     snapshot: digest,
     state: digest,
-    reason: literals("scheduled", "final", "paused", "forked", "materialized"),
+    reason: literals("scheduled", "auto", "final", "paused", "forked", "materialized"),
     cursor: dataCursor,
   },
   { loss: float, evaluation: float },
@@ -34,6 +35,7 @@ const runState: t.Decoder<unknown, RunState> = partly(
     heldOut: dataIdentity,
     origin: runOrigin,
     abandoned: t.array(snapshotRef as t.Type<SnapshotRef>),
+    otherCode: t.array(digest as t.Type<Digest>),
   },
 );
 

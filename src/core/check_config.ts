@@ -43,6 +43,8 @@ const RULES: Readonly<Record<string, Rule>> = {
   "clip.value": notNegative,
   "data.shuffle": trueOrFalse,
   "save.every": countOrZero,
+  "save.maxReplaySeconds": notNegative,
+  "save.maxOverhead": ["a number above 0 and up to 1", (v) => isShare(v) && v !== 0],
   "ema.decay": belowOne,
   "evaluate.every": countOrZero,
   "evaluate.batches": countOrZero,

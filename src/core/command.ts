@@ -35,6 +35,8 @@ export interface ResumeWish {
   readonly environment: Environment;
   /** Go on even if the environment is another one, and record that exactness ends there. */
   readonly acceptEnvironment: boolean;
+  /** The code that computes from here on, where it is another one and was accepted. */
+  readonly code?: Digest;
   /** Settings that are to be others from here on. */
   readonly config?: Pick<ConfigChanged["data"], "changes" | "class">;
 }

@@ -67,8 +67,18 @@ export interface RunConfig {
   /** `shuffle`: each epoch in an order of its own; otherwise always 0, 1, 2, ... */
   readonly data: Settings & { readonly shuffle: boolean };
   readonly model: Settings;
-  /** `every`: steps between snapshots; 0 takes one only at the end and at a pause. */
-  readonly save: { readonly every: number };
+  /**
+   * `every`: steps between snapshots; 0 takes one only at the end and at a pause.
+   *
+   * `maxReplaySeconds`: above 0, snapshots are spaced by measured time instead and `every` is ignored: one
+   * is due when the steps since the last took so many seconds, or longer where its cost would be more than
+   * the share `maxOverhead` of the time that they took.
+   */
+  readonly save: {
+    readonly every: number;
+    readonly maxReplaySeconds: number;
+    readonly maxOverhead: number;
+  };
   /**
    * `every`: steps between evaluations (0: none); `batches`: held-out batches of `batch.micro` samples in
    * one evaluation;
@@ -124,7 +134,7 @@ export const defaultConfig: RunConfig = {
   clip: { norm: 0, value: 0 },
   data: { shuffle: true },
   model: {},
-  save: { every: 50 },
+  save: { every: 50, maxReplaySeconds: 0, maxOverhead: 0.02 },
   evaluate: { every: 0, batches: 0, patience: 0 },
   ema: { decay: 0 },
   fingerprint: { every: 10 },

@@ -141,7 +141,7 @@ function decideResume(wish: ResumeWish, state: RunState): Decision {
     return E.left({ type: "EnvironmentChanged", changes });
   }
   const { step, status } = state;
-  const { environment, config } = wish;
+  const { environment, code, config } = wish;
   const after = config && { ...state, config: withSettings(state.config!, config.changes) };
   if (status === "completed" && (after === undefined || planEnds(after))) {
     const expected = ["running", "paused", "failed"] as const;
@@ -150,6 +150,7 @@ function decideResume(wish: ResumeWish, state: RunState): Decision {
   const events: RunEvent[] = [];
   if (changes.length > 0) events.push({ type: "RunResumed", data: { step, environment } });
   else if (status !== "running") events.push({ type: "RunResumed", data: { step } });
+  if (code !== undefined) events.push({ type: "CodeChanged", data: { step, code } });
   if (config) events.push({ type: "ConfigChanged", data: { step, ...config } });
   return E.right(events);
 }

@@ -123,8 +123,11 @@ export interface EpochCompleted {
   readonly data: { readonly step: number; readonly epoch: number };
 }
 
-/** Why a snapshot was taken: because its step is due, at the end, or because the run pauses. */
-export type SnapshotReason = "scheduled" | "final" | "paused";
+/**
+ * Why a snapshot was taken: because its step is due, because the time since the last made it due, at the
+ * end, or because the run pauses.
+ */
+export type SnapshotReason = "scheduled" | "auto" | "final" | "paused";
 
 /** A snapshot of the state at `step` is durable in the snapshot store. */
 export interface SnapshotTaken {
@@ -247,8 +250,9 @@ export interface RunFailed {
  *
  * The training facts of an interrupted run and of an uninterrupted one are equal, byte for byte, where
  * those of abandoned branches are left out (`livePath`). What is left out besides marks the interruptions
- * (RunPaused, RunResumed, RunRewound, RunFailed, the snapshot that a pause takes), what became of the disk
- * (SnapshotFailed, SnapshotPruned, SnapshotMaterialized), and changes on which no bit depends.
+ * (RunPaused, RunResumed, RunRewound, RunFailed, the snapshot that a pause takes), what depends on measured
+ * time (a snapshot whose reason is "auto"), what became of the disk (SnapshotFailed, SnapshotPruned,
+ * SnapshotMaterialized), and changes on which no bit depends.
  */
 export function isTrainingFact(event: RunEvent): boolean {
   switch (event.type) {
@@ -264,7 +268,7 @@ export function isTrainingFact(event: RunEvent): boolean {
     case "ConfigChanged":
       return event.data.class === "training";
     case "SnapshotTaken":
-      return event.data.reason !== "paused";
+      return event.data.reason === "scheduled" || event.data.reason === "final";
     default:
       return true;
   }

@@ -1,5 +1,6 @@
 import { withSettings } from "./config_path.ts";
 import { startOfData } from "./data_cursor.ts";
+import type { Digest } from "./digest.ts";
 import type {
   RunEvent,
   RunRewound,
@@ -7,7 +8,7 @@ import type {
   SnapshotMaterialized,
   SnapshotTaken,
 } from "./event.ts";
-import type { LossAt, RunState, SnapshotRef } from "./run_state.ts";
+import { codeOfRun, type LossAt, type RunState, type SnapshotRef } from "./run_state.ts";
 
 /** The state of a run of which nothing is recorded. */
 export const initialState: RunState = {
@@ -75,7 +76,7 @@ function evolved(state: RunState, event: RunEvent): RunState {
         ? state
         : { ...state, config: withSettings(state.config, event.data.changes) };
     case "CodeChanged":
-      return { ...state, code: event.data.code };
+      return withOtherCode({ ...state, code: event.data.code }, codeOfRun(state));
     case "RunPaused":
       return { ...state, status: "paused" };
     case "RunResumed": {
@@ -118,12 +119,19 @@ function rewound(state: RunState, { data }: RunRewound): RunState {
     snapshots: state.snapshots.filter(isLive),
   };
   const left = state.snapshots.filter((ref) => !isLive(ref));
-  return withAbandoned(back, [...state.abandoned ?? [], ...left]);
+  return withAbandoned(withOtherCode(back, codeOfRun(state)), [...state.abandoned ?? [], ...left]);
 }
 
 function withAbandoned(state: RunState, abandoned: readonly SnapshotRef[]): RunState {
   const { abandoned: _, ...rest } = state;
   return abandoned.length === 0 ? rest : { ...rest, abandoned };
+}
+
+/** The log names more code than that which computes now. */
+function withOtherCode(state: RunState, named: readonly Digest[]): RunState {
+  const { otherCode: _, ...rest } = state;
+  const otherCode = named.filter((code) => code !== state.code);
+  return otherCode.length === 0 ? rest : { ...rest, otherCode };
 }
 
 /** A snapshot that is taken again is no longer one of an abandoned branch alone. */

@@ -5,6 +5,12 @@
  * @module
  */
 export { checkConfig } from "./check_config.ts";
+export {
+  CODE_FORMAT,
+  type CodeDifference,
+  codeDifference,
+  type CodeManifest,
+} from "./code_manifest.ts";
 export type { ResumeWish, RunCommand } from "./command.ts";
 export {
   defaultConfig,
@@ -32,8 +38,9 @@ export {
   settings,
   withSettings,
 } from "./config_path.ts";
-export { advance, type DataCursor, samplesAt, startOfData } from "./data_cursor.ts";
+export { type DataCursor, startOfData } from "./data_cursor.ts";
 export type { DataIdentity } from "./data_identity.ts";
+export { carriedOver, type DataOrder, dataOrder, type DataOrderOptions } from "./data_order.ts";
 export { decide, type DecideError } from "./decide.ts";
 export { type Digest, isDigest } from "./digest.ts";
 export { type Durability, everyStep, parseDurability } from "./durability.ts";
@@ -66,7 +73,8 @@ export { evolve, initialState } from "./evolve.ts";
 export { type HistoryFlaw, historyFlaw } from "./history_flaw.ts";
 export { bytesOf, type DType, type HostTensor, sizeOf } from "./host_tensor.ts";
 export type { Json } from "./json.ts";
-export { permutation, permute } from "./permutation.ts";
+export { bothLeftOut, type LeftOut, nothingLeftOut, type PlaceRange } from "./left_out.ts";
+export { inversePermutation, permutation, permute } from "./permutation.ts";
 export {
   type AbandonedBranch,
   abandonedBranches,
@@ -99,7 +107,7 @@ export {
 } from "./replay_segments.ts";
 export { bits, foldIn, key, normal, type RngKey, split, uniform } from "./rng_key.ts";
 export { type BadRunId, parseRunId, type RunId } from "./run_id.ts";
-export type { LeftOut, ParentState, RunOrigin } from "./run_origin.ts";
+export type { ParentState, RunOrigin } from "./run_origin.ts";
 export { parsePlace, PLACE_NAMES, type RunPlace, stepOfPlace } from "./run_place.ts";
 export {
   factsOf,
@@ -112,7 +120,13 @@ export {
 } from "./run_state.ts";
 export { type RunSummary, runSummary } from "./run_summary.ts";
 export { chanceOfCatching, type Draw, sampleOf } from "./sample.ts";
-export { type SavePolicy, savePolicy } from "./save_policy.ts";
+export {
+  isSaveDue,
+  type SavePolicy,
+  savePolicy,
+  savesByTime,
+  type SaveTimes,
+} from "./save_policy.ts";
 export {
   constant,
   cosineDecay,
@@ -144,3 +158,12 @@ export {
   type SnapshotManifest,
   type TensorGroup,
 } from "./snapshot.ts";
+export {
+  type DifferingElement,
+  type ElementDifference,
+  type ElementValue,
+  type FormDifference,
+  type TensorDifference,
+  tensorDifference,
+  type TensorForm,
+} from "./tensor_difference.ts";

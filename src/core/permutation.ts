@@ -39,6 +39,42 @@ const LEAST_SIDE = 8;
  * @throws {RangeError} unless size is an integer from 1 to 2^48
  */
 export function permutation(key: RngKey, size: number): (index: number) => number {
+  const { encrypt } = cipher(key, size);
+  return (index) => {
+    requireInteger("index", index, 0, size - 1);
+    let element = encrypt(index);
+    while (element >= size) element = encrypt(element);
+    return element;
+  };
+}
+
+/**
+ * The inverse of `permutation(key, size)`: from element to place, in the same time, with nothing
+ * searched. It throws a RangeError for an element outside [0, size).
+ *
+ * @throws {RangeError} unless size is an integer from 1 to 2^48
+ */
+export function inversePermutation(key: RngKey, size: number): (element: number) => number {
+  const { decrypt } = cipher(key, size);
+  return (element) => {
+    requireInteger("element", element, 0, size - 1);
+    let place = decrypt(element);
+    while (place >= size) place = decrypt(place);
+    return place;
+  };
+}
+
+/**
+ * The element at place `index` of `permutation(key, size)`: its one-off form.
+ *
+ * @throws {RangeError} unless size is an integer from 1 to 2^48 and index one from 0 to size - 1
+ */
+export function permute(key: RngKey, size: number, index: number): number {
+  return permutation(key, size)(index);
+}
+
+/** The cipher below {@linkcode permutation}, which is one of pairs: of `size` or a few more. */
+function cipher(key: RngKey, size: number) {
   requireInteger("size", size, 1, MAX_SIZE);
   const rows = Math.max(LEAST_SIDE, Math.ceil(Math.sqrt(size)));
   const columns = Math.max(LEAST_SIDE, Math.ceil(size / rows));
@@ -55,21 +91,20 @@ export function permutation(key: RngKey, size: number): (index: number) => numbe
     return left * columns + right;
   }
 
-  return (index) => {
-    requireInteger("index", index, 0, size - 1);
-    let element = encrypt(index);
-    while (element >= size) element = encrypt(element);
-    return element;
-  };
-}
+  /** The same rounds from the last to the first, each taken back. */
+  function decrypt(pair: number): number {
+    let left = Math.floor(pair / columns);
+    let right = pair % columns;
+    for (let round = ROUNDS - 2; round >= 0; round -= 2) {
+      right -= below(columns, threefry2x32(roundKey, left, round + 1));
+      if (right < 0) right += columns;
+      left -= below(rows, threefry2x32(roundKey, right, round));
+      if (left < 0) left += rows;
+    }
+    return left * columns + right;
+  }
 
-/**
- * The element at place `index` of `permutation(key, size)`: its one-off form.
- *
- * @throws {RangeError} unless size is an integer from 1 to 2^48 and index one from 0 to size - 1
- */
-export function permute(key: RngKey, size: number, index: number): number {
-  return permutation(key, size)(index);
+  return { encrypt, decrypt };
 }
 
 /** An integer below `limit` (at most 2^24) from 53 of the 64 bits: its bias is below 2^-29. */

@@ -1,5 +1,6 @@
 import type { DataCursor } from "./data_cursor.ts";
 import type { Digest } from "./digest.ts";
+import type { LeftOut } from "./left_out.ts";
 import type { RunId } from "./run_id.ts";
 
 /** Where a run begins that is a fork of another one. */
@@ -27,16 +28,4 @@ export interface ParentState {
   readonly history: Digest;
   /** Digest of the last envelope of its log up to there: names the log, whatever the run is called. */
   readonly envelope: Digest;
-}
-
-/** Samples that a run is trained without. */
-export interface LeftOut {
-  /** Numbers of samples that are left out of every epoch. */
-  readonly samples: readonly number[];
-  /** Places in the data set's own order of one epoch that are skipped. */
-  readonly places: readonly {
-    readonly epoch: number;
-    readonly index: number;
-    readonly count: number;
-  }[];
 }

@@ -72,6 +72,13 @@ export interface RunState extends RunFacts {
   readonly snapshots: readonly SnapshotRef[];
   /** Those of abandoned branches that are kept; absent for none. */
   readonly abandoned?: readonly SnapshotRef[];
+  /** Other code than `code` that the log names; absent for none. */
+  readonly otherCode?: readonly Digest[];
+}
+
+/** All code that a log names, by the digests of its manifests. */
+export function codeOfRun({ code, otherCode = [] }: RunState): readonly Digest[] {
+  return code === undefined ? otherCode : [code, ...otherCode];
 }
 
 /** All snapshots of a run that are kept: those of the live branch, and then of those that it left. */
@@ -82,6 +89,6 @@ export function keptSnapshots({ snapshots, abandoned = [] }: RunState): readonly
 /** What a state says of the training alone. */
 export function factsOf(state: RunState): RunFacts {
   const { status: _1, version: _2, task: _3, data: _4, heldOut: _5, ...rest } = state;
-  const { origin: _6, step: _7, snapshots: _8, abandoned: _9, ...facts } = rest;
+  const { origin: _6, step: _7, snapshots: _8, abandoned: _9, otherCode: _10, ...facts } = rest;
   return facts;
 }

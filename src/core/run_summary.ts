@@ -24,6 +24,8 @@ export interface RunSummary {
   readonly snapshots: readonly { readonly step: number; readonly id: Digest }[];
   readonly config: RunConfig | null;
   readonly environment: Environment | null;
+  /** Digest of the manifest of the code that computes now. */
+  readonly code: Digest | null;
 }
 
 /** The summary of a state that `evolve` made: `runSummary(project(runState, events))`. */
@@ -46,5 +48,6 @@ export function runSummary(state: RunState): RunSummary {
     snapshots: state.snapshots.map(({ step, snapshot }) => ({ step, id: snapshot })),
     config: state.config ?? null,
     environment: state.environment ?? null,
+    code: state.code ?? null,
   };
 }

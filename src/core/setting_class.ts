@@ -46,6 +46,8 @@ const CLASSES: Readonly<Record<ConfigPath | "data.shuffle", Rule>> = {
   "clip.value": "training",
   "data.shuffle": "training",
   "save.every": "free",
+  "save.maxReplaySeconds": "free",
+  "save.maxOverhead": "free",
   "evaluate.every": "free",
   "evaluate.batches": "free",
   "evaluate.patience": "free",

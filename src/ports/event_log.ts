@@ -26,6 +26,8 @@ export interface EventLog {
    * first append.
    */
   readonly open: (run: RunId) => TaskEither<LogError, LogWriter>;
+  /** What a run's log takes where it is kept, in bytes; 0 where there is no such run. */
+  readonly bytes: (run: RunId) => TaskEither<LogError, number>;
   /** Moves a run out of the way under a new name, which is given; nothing is destroyed. */
   readonly archive: (run: RunId) => TaskEither<LogError, string>;
   /** What the logs of archived runs hold: they keep their snapshots. */

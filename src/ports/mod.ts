@@ -7,12 +7,16 @@ export type { EventLog, Extent, LogContents, LogError, LogWriter, TornTail } fro
 export { foldOf } from "./fold_log.ts";
 export type { Notice, Reporter } from "./reporter.ts";
 export type { RunEnv } from "./run_env.ts";
+export type { CodeUnreadable } from "./code_unreadable.ts";
 export type {
   Collected,
+  LiveObjects,
   ShownSnapshot,
   SnapshotError,
   SnapshotStore,
   StoredSnapshot,
 } from "./snapshot_store.ts";
+export type { Stopwatch } from "./stopwatch.ts";
+export type { SourceError, SourceStore, StoredSources } from "./source_store.ts";
 export type { Store } from "./store.ts";
 export { defineTask, type Evaluation, type Task, type TaskSource } from "./task.ts";

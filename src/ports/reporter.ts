@@ -41,6 +41,13 @@ export type Notice =
     readonly head: number;
   }
   | {
+    /** The run goes on as a fork, since from `divergence` on it is not what its log recorded. */
+    readonly type: "Forked";
+    readonly run: RunId;
+    readonly step: number;
+    readonly divergence: number;
+  }
+  | {
     readonly type: "SnapshotSkipped";
     readonly step: number;
     /** Why an otherwise nearer snapshot was not used. */

@@ -1,4 +1,5 @@
 import type { TaskEither } from "fp-ts/TaskEither.js";
+import type { Digest } from "../core/digest.ts";
 import type { RunId } from "../core/run_id.ts";
 import type { Snapshot, SnapshotId, SnapshotManifest } from "../core/snapshot.ts";
 
@@ -23,6 +24,11 @@ export interface SnapshotStore {
   /** The snapshots that the store has, sorted by id, whether or not a log names them. */
   readonly list: () => TaskEither<SnapshotError, readonly SnapshotId[]>;
   /**
+   * What these snapshots take where they are kept, in bytes: each object once and as it is stored, those
+   * that compressed ones are made from among them. What is missing or unreadable counts as far as it is there.
+   */
+  readonly bytes: (ids: readonly SnapshotId[]) => TaskEither<SnapshotError, number>;
+  /**
    * Where the view of a run shows something else than these snapshots: one line each. What is not shown
    * at all is no flaw.
    */
@@ -35,14 +41,15 @@ export interface SnapshotStore {
   /** Takes the snapshot of a step out of the view of a run; what it consists of stays until `collect`. */
   readonly hide: (run: RunId, step: number) => TaskEither<SnapshotError, void>;
   /**
-   * Removes all that no snapshot of `live` needs, and what crashes left behind.
+   * Removes all that is not in `live` and that no snapshot of it needs, the files of a SourceStore too,
+   * and what crashes left behind.
    *
    * Waits until nothing is being put, keeps others from putting until it is done, and asks for `live`
    * in between: so what a running writer has stored is named by then. With `dryRun` it only counts,
    * and waits for nobody.
    */
   readonly collect: <Failure>(
-    live: () => TaskEither<Failure, ReadonlySet<SnapshotId>>,
+    live: () => TaskEither<Failure, LiveObjects>,
     options?: { readonly dryRun?: boolean },
   ) => TaskEither<Failure | SnapshotError, Collected>;
 }
@@ -53,6 +60,13 @@ export interface ShownSnapshot {
   readonly snapshot: SnapshotId;
   /** Where it is shown, for people. */
   readonly place: string;
+}
+
+/** What logs name, and is kept. */
+export interface LiveObjects {
+  readonly snapshots: ReadonlySet<SnapshotId>;
+  /** Files of a SourceStore, each as it is: it needs no other. */
+  readonly sources: ReadonlySet<Digest>;
 }
 
 /** What `collect` removed, or would remove. */

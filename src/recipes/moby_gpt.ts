@@ -13,6 +13,7 @@ const HELD_OUT = 0.05;
 /** A small GPT on the bytes of Moby-Dick: real text, a falling loss, words at the end. */
 export const mobyGpt: Recipe = {
   name: "moby-gpt",
+  module: import.meta.url,
   description: "a small GPT on the bytes of Moby-Dick (a minute or two on two cores)",
   config: mergeConfig(defaultConfig, {
     steps: { max: 600 },

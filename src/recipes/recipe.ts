@@ -8,6 +8,8 @@ export interface Recipe {
   readonly description: string;
   /** Every setting and its default. */
   readonly config: RunConfig;
+  /** URL of the module that has it: its `import.meta.url`. */
+  readonly module: string;
   /** The task under a config. Reads its data; throws a RangeError for settings that make no model. */
   readonly task: (config: RunConfig) => Task | Promise<Task>;
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import * as E from "fp-ts/Either.js";
 import { foldOf } from "../ports/fold_log.ts";
-import { GENESIS } from "../codec/envelope_codec.ts";
+import { encodeLine, GENESIS } from "../codec/envelope_codec.ts";
 import type { RunEvent } from "../core/event.ts";
 import { initialState } from "../core/evolve.ts";
 import type { RecordedEvent } from "../core/recorded_event.ts";
@@ -54,6 +54,17 @@ export function eventLogContract(name: string, make: MakeLog): void {
     const appended = await record(log, "a", [started, stepTaken(1)]);
     assert.deepEqual(appended.map(({ event }) => event), [started, stepTaken(1)]);
     assert.deepEqual(await right(log.read("a")), wholeOf(appended));
+  });
+
+  claim("bytes() is what the run's own lines take", async ({ log }) => {
+    assert.equal(await right(log.bytes("a")), 0);
+    const recorded = [
+      ...await record(log, "a", [started]),
+      ...await record(log, "a", [stepTaken(1), stepTaken(2)]),
+    ];
+    await record(log, "b", [started]);
+    const encoded = recorded.map((event) => new TextEncoder().encode(`${encodeLine(event)}\n`));
+    assert.equal(await right(log.bytes("a")), encoded.reduce((sum, { length }) => sum + length, 0));
   });
 
   claim("positions count from 0 and each envelope names the one before", async ({ log }) => {

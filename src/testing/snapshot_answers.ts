@@ -2,8 +2,13 @@ import * as E from "fp-ts/Either.js";
 import type { TaskEither } from "fp-ts/TaskEither.js";
 import { describeSnapshotError } from "../app/describe_error.ts";
 import type { RunId } from "../core/run_id.ts";
-import type { Snapshot } from "../core/snapshot.ts";
-import type { SnapshotError, SnapshotStore, StoredSnapshot } from "../ports/snapshot_store.ts";
+import type { Snapshot, SnapshotId } from "../core/snapshot.ts";
+import type {
+  LiveObjects,
+  SnapshotError,
+  SnapshotStore,
+  StoredSnapshot,
+} from "../ports/snapshot_store.ts";
 
 /** Stores a snapshot, takes its tensors over, and releases it. */
 export async function keep(
@@ -14,6 +19,11 @@ export async function keep(
   const { release, ...stored } = await right(store.put(run, snapshot));
   release();
   return stored;
+}
+
+/** These snapshots, and no sources, as what logs name. */
+export function liveOnly(snapshots: Iterable<SnapshotId>): LiveObjects {
+  return { snapshots: new Set(snapshots), sources: new Set() };
 }
 
 /** The answer; throws for an error. */

@@ -4,9 +4,9 @@ import * as E from "fp-ts/Either.js";
 import { sha256 } from "../codec/digest.ts";
 import { encodeManifest } from "../codec/manifest_codec.ts";
 import type { Snapshot, SnapshotId, TensorGroup } from "../core/snapshot.ts";
-import type { SnapshotStore } from "../ports/snapshot_store.ts";
+import type { LiveObjects, SnapshotStore } from "../ports/snapshot_store.ts";
 import { assertSame, floats, ints, oddSnapshot, snapshotOf } from "./sample_snapshots.ts";
-import { keep, left, right } from "./snapshot_answers.ts";
+import { keep, left, liveOnly, right } from "./snapshot_answers.ts";
 
 /** A snapshot store that is empty at first. */
 export interface SnapshotFixture extends AsyncDisposable {
@@ -294,8 +294,25 @@ export function snapshotStoreContract(name: string, make: () => Promise<Snapshot
     });
   }
 
+  claim("bytes() counts each object once, and nothing that is not there", async ({ store }) => {
+    const shared = () => floats(new Float32Array(5000).fill(3));
+    const two = (step: number) =>
+      snapshotOf(step, { model: { w: floats([step]) }, base: { frozen: shared() } });
+    const [first, second] = [await keep(store, "a", two(1)), await keep(store, "b", two(2))];
+    const of = (ids: readonly SnapshotId[]) => right(store.bytes(ids));
+    const [one, other] = [await of([first.id]), await of([second.id])];
+    assert.equal(await of([first.id, first.id]), one);
+    const { bytes } = first.manifest.files["base"]!;
+    assert.ok(bytes > 20_000, "it is the largest part of both");
+    const both = await of([first.id, second.id]);
+    assert.ok(both < one + other, "what they share was counted twice");
+    assert.ok(both > one && both > other);
+    assert.deepEqual([await of([]), await of(["0".repeat(64)])], [0, 0]);
+    assert.equal(await of(["0".repeat(64), first.id]), one);
+  });
+
   claim("put() waits while objects are collected", async ({ store }) => {
-    const answer = Promise.withResolvers<ReadonlySet<SnapshotId>>();
+    const answer = Promise.withResolvers<LiveObjects>();
     const asked = Promise.withResolvers<void>();
     const collecting = right(store.collect(() => async () => {
       asked.resolve();
@@ -306,7 +323,7 @@ export function snapshotStoreContract(name: string, make: () => Promise<Snapshot
     const putting = keep(store, "a", smallSnapshot(1)).finally(() => done = true);
     await whileOthersWork(store);
     assert.ok(!done, "a snapshot was stored while objects were collected");
-    answer.resolve(new Set());
+    answer.resolve(liveOnly([]));
     await collecting;
     const { id } = await putting;
     assertSame(await right(store.get(id)), smallSnapshot(1));
@@ -352,7 +369,7 @@ function sizedSnapshot(step: number): Snapshot {
 }
 
 function naming(live: ReadonlySet<SnapshotId>) {
-  return () => () => Promise.resolve(E.right(live));
+  return () => () => Promise.resolve(E.right(liveOnly(live)));
 }
 
 /** Time enough for what waits for nothing to be done. */

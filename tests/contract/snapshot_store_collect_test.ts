@@ -3,7 +3,7 @@ import * as E from "fp-ts/Either.js";
 import { sha256 } from "../../src/codec/digest.ts";
 import type { SnapshotId } from "../../src/core/snapshot.ts";
 import { assertSame, floats, snapshotOf } from "../../src/testing/sample_snapshots.ts";
-import { keep, left, right } from "../../src/testing/snapshot_answers.ts";
+import { keep, left, liveOnly, right } from "../../src/testing/snapshot_answers.ts";
 import { makeStore, namesIn, overwrite, smallSnapshot } from "../support/snapshot_files.ts";
 
 const repository = new URL("../../", import.meta.url).pathname;
@@ -165,7 +165,7 @@ Deno.test("the lock of a process that is killed is free at once", async () => {
   let asked = false;
   const collecting = right(files.store.collect(() => () => {
     asked = true;
-    return Promise.resolve(E.right(new Set([id])));
+    return Promise.resolve(E.right(liveOnly([id])));
   }));
   await new Promise((resolve) => setTimeout(resolve, 300));
   assert.ok(!asked, "live was asked for while another process had stored something");
@@ -236,5 +236,5 @@ function stepSnapshot(step: number) {
 }
 
 function naming(...live: readonly SnapshotId[]) {
-  return () => () => Promise.resolve(E.right(new Set(live)));
+  return () => () => Promise.resolve(E.right(liveOnly(live)));
 }

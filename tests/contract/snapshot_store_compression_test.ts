@@ -15,7 +15,7 @@ import { packSnapshot } from "../../src/codec/snapshot_codec.ts";
 import type { Digest } from "../../src/core/digest.ts";
 import type { Snapshot, SnapshotId } from "../../src/core/snapshot.ts";
 import { assertSame, floats, ints, snapshotOf } from "../../src/testing/sample_snapshots.ts";
-import { keep, left, right } from "../../src/testing/snapshot_answers.ts";
+import { keep, left, liveOnly, right } from "../../src/testing/snapshot_answers.ts";
 import {
   type FileFixture,
   makeStore,
@@ -55,6 +55,18 @@ for (const compress of ["zstd", "zstd-delta"] as const) {
     }
   });
 }
+
+Deno.test("bytes() is what compressed objects and their bases take on disk", async () => {
+  await using files = await makeStore("zstd-delta");
+  const { id: first } = await keep(files.store, "a", drifting(1));
+  const { id: second } = await keep(files.store, "a", drifting(2));
+  const sizes = [...files.objects()].map(([, { size }]) => size);
+  const all = sizes.reduce((sum, size) => sum + size, 0);
+  assert.equal(sizes.length, 4);
+  assert.equal(await right(files.store.bytes([first, second])), all);
+  const manifest = files.objects().get(first)!.size;
+  assert.equal(await right(files.store.bytes([second])), all - manifest, "its base is the first's");
+});
 
 Deno.test("zstd-delta keeps differences, in chains of at most eight, for each run its own", async () => {
   await using files = await makeStore("zstd-delta");
@@ -222,7 +234,7 @@ Deno.test("an object of a newer compressed format stops whoever reads, stores or
   await overwrite(path, newer);
   const expected = { type: "NewerSnapshot", id, place: path, found: 2, known: 1 };
   assert.deepEqual(await left(files.store.get(id)), expected);
-  const collected = await left(files.store.collect(() => TE.right(new Set([id]))));
+  const collected = await left(files.store.collect(() => TE.right(liveOnly([id]))));
   assert.deepEqual(collected, expected);
   for (const compress of ["zstd", "none"] as const) {
     const store = fileSnapshotStore(files.root, { compress });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import * as E from "fp-ts/Either.js";
 import { packSnapshot } from "../../src/codec/snapshot_codec.ts";
 import { assertSame } from "../../src/testing/sample_snapshots.ts";
-import { keep, left, right } from "../../src/testing/snapshot_answers.ts";
+import { keep, left, liveOnly, right } from "../../src/testing/snapshot_answers.ts";
 import { type FileFixture, makeStore, namesIn, smallSnapshot } from "../support/snapshot_files.ts";
 
 const { id, manifest } = packSnapshot(smallSnapshot());
@@ -42,7 +42,7 @@ Deno.test("nothing locks, collects or hides through a symbolic link", async () =
   await Deno.writeTextFile(file, "{");
   await Deno.writeTextFile(`${outside}/.tmp-1`, "");
   await Deno.writeTextFile(`${outside}/manifest.json`, "");
-  const nothing = () => () => Promise.resolve(E.right(new Set<string>()));
+  const nothing = () => () => Promise.resolve(E.right(liveOnly([])));
   assert.equal((await left(files.store.collect(nothing))).type, "SnapshotsUnavailable");
   assert.equal((await left(files.store.put("a", smallSnapshot()))).type, "SnapshotsUnavailable");
   await Deno.remove(`${files.root}/objects/lock`);

@@ -13,7 +13,8 @@ import {
 } from "../support/run_cli.ts";
 
 const VERBS = [
-  ...["train", "resume", "runs", "show", "log", "checkpoints", "verify", "prune", "gc", "doctor"],
+  ...["train", "resume", "runs", "show", "log", "checkpoints", "verify", "diff", "prune", "gc"],
+  "doctor",
 ];
 
 /** A training of eight steps that takes a second. */
@@ -103,6 +104,20 @@ Deno.test("show prints the run's name, status, step and settings for people", as
   assertForPeople(stdout);
 });
 
+Deno.test("show says what a run takes on disk, all of it and a step", async () => {
+  const { disk } = await show(template, "done");
+  const sizesBelow = (path: string): readonly number[] =>
+    [...Deno.readDirSync(path)].flatMap(({ name, isFile }) =>
+      isFile ? [Deno.statSync(`${path}/${name}`).size] : sizesBelow(`${path}/${name}`)
+    );
+  const sum = (sizes: readonly number[]) => sizes.reduce((all, size) => all + size, 0);
+  assert.equal(disk.log, sum(sizesBelow(`${template}/done/log`)));
+  assert.equal(disk.snapshots, sum(sizesBelow(`${template}/done/checkpoints`)));
+  assert.equal(disk.perStep, (disk.log + disk.snapshots) / 8);
+  const { stdout } = await succeeds(["show", "done", "--runs", template]);
+  assert.match(stdout, /\ndisk +log [\d,]+ bytes, snapshots [\d,]+ bytes: [\d,]+ bytes a step\n/);
+});
+
 Deno.test("runs --json is an array of the runs, sorted; runs prints a line for each", async () => {
   const { stdout } = await succeeds(["runs", "--json", "--runs", template]);
   const rows: readonly Record<string, unknown>[] = JSON.parse(stdout);
@@ -178,7 +193,8 @@ Deno.test("checkpoints --json is an array, oldest first, and --latest the newest
   const latest = await succeeds(["checkpoints", "done", "--latest", "--json", "--runs", template]);
   assert.deepEqual(JSON.parse(latest.stdout), [rows[2]]);
   const plain = await succeeds(["checkpoints", "done", "--runs", template]);
-  assert.equal(plain.stdout.trimEnd().split("\n").length, 4);
+  assert.equal(plain.stdout.trimEnd().split("\n").length, 6);
+  assert.match(plain.stdout, /\nlog [\d,]+ bytes, snapshots [\d,]+ bytes: [\d,]+ bytes a step\n$/);
   assertForPeople(plain.stdout);
 });
 
@@ -232,6 +248,60 @@ Deno.test("options of a replay are refused where they mean nothing", async () =>
     ["--sample", "0"],
   ], async (wrong) => {
     await refuses([...verify, "--replay", ...wrong], [/\d/]);
+  });
+});
+
+Deno.test("diff exits 0 where nothing differs, and 1 where a run is shorter", async () => {
+  const equal = await succeeds(["diff", "done@3", "half", "--runs", template]);
+  assert.match(equal.stdout, /Steps 1 to 3, which both have, are equal\./);
+  assert.match(equal.stdout, /states of step 3 are equal: \d+ leaves\.\n\nNothing differs\./);
+  const shorter = await runCli(["diff", "done", "half", "--runs", template]);
+  assert.deepEqual([shorter.code, shorter.stderr], [1, ""]);
+  assert.match(shorter.stdout, /^b: run "half", steps 0 to 5$/m);
+  assert.match(shorter.stdout, /Steps 1 to 5, which both have, are equal\./);
+  assert.doesNotMatch(shorter.stdout, /Nothing differs/);
+});
+
+Deno.test("diff shows where a run with another learning rate parts, down to the elements", async () => {
+  await using place = makePlace(["done"]);
+  const args = ["train", "--run", "other", "--lr", "0.01", "--until", "3", ...SMALL];
+  await succeeds([...args, "--runs", place.root]);
+  const { code, stdout } = await runCli(["diff", "done", "other", "--runs", place.root]);
+  assert.equal(code, 1);
+  assert.match(
+    stdout,
+    /first difference is at step 2: StepTaken\.\nmember +done +other\n +learningRate /,
+  );
+  assert.match(stdout, /settings +done +other\n +optimizer\.learningRate +\S+ +0\.01\n/);
+  assert.match(stdout, /states of step 3: \d+ of \d+ leaves differ\.\nLEAF +SHAPE +DIFFERING/);
+  assert.match(
+    stdout,
+    /^model\/\S+ +\[\d+(,\d+)*\] +\d+ of \d+ +\[0\S*\] +-?\S+ +-?\S+ +\S+ +\d+$/m,
+  );
+  assertForPeople(stdout);
+  const json = await runCli(["diff", "done@3", "other@3", "--json", "--runs", place.root]);
+  assert.equal(json.code, 1);
+  const { same, a, b, event, config, identity, state } = JSON.parse(json.stdout);
+  assert.deepEqual([same, a, b], [
+    false,
+    { run: "done", from: 0, to: 3 },
+    { run: "other", from: 0, to: 3 },
+  ]);
+  assert.equal(event.step, 2); // the rate of the first is 0: it warms up
+  assert.deepEqual([config[0].name, config[0].b, identity], ["optimizer.learningRate", 0.01, []]);
+  assert.match(state.differing[0].first.a.bits, /^[0-9a-f]{8}$/);
+});
+
+Deno.test("diff refuses what it cannot compare, and says what helps", async () => {
+  const refused: readonly [args: readonly string[], messages: readonly RegExp[]][] = [
+    [["done"], [/foldlog diff/]],
+    [["done", "half@last"], [/a step after "half@"/, /half@1200/, /"last"/]],
+    [["done", "half@6"], [/"half" has no step 6/, /from 0 to 5/]],
+    [["done@4", "half"], [/"done" keeps no snapshot of step 4/, /materialize done@4/, /steps 3/]],
+    [["done", "gone"], [/no run "gone"/]],
+  ];
+  await inPairs(refused, async ([args, messages]) => {
+    await refuses(["diff", ...args, "--runs", template], messages);
   });
 });
 
@@ -776,6 +846,7 @@ interface Summary {
   readonly bestLoss: number;
   readonly sessions: number;
   readonly snapshots: readonly { readonly step: number; readonly id: string }[];
+  readonly disk: { readonly log: number; readonly snapshots: number; readonly perStep: number };
 }
 
 async function show(root: string, run: string): Promise<Summary> {

@@ -12,22 +12,23 @@ import { describeError } from "../../src/app/describe_error.ts";
 import { orThrow } from "../../src/app/or_throw.ts";
 import type { RecordedEvent } from "../../src/core/recorded_event.ts";
 import type { Store } from "../../src/ports/store.ts";
+import { faultCode } from "./fault_task.ts";
 import { type OperationName, operations, storeOf } from "./operations.ts";
 
 const [root, name] = Deno.args;
 const operation = operations[name as OperationName];
 const store = saying(storeOf(root!, operation));
 const device = await orThrow(openDevice("cpu"));
-const result = await operation.work({ store, device })();
+const result = await operation.work({ store, device, code: faultCode })();
 if (E.isLeft(result)) {
   console.error(describeError(result.left));
   Deno.exitCode = 2;
 }
 
 /** The store, which says each event that it acknowledged. */
-function saying({ log, snapshots }: Store): Store {
+function saying({ log, ...others }: Store): Store {
   return {
-    snapshots,
+    ...others,
     log: {
       ...log,
       open: (run) => async () => {

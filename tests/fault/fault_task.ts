@@ -1,9 +1,16 @@
 import { arraySource } from "../../src/adapters/array_source.ts";
+import { codeIdentity } from "../../src/codec/code_identity.ts";
 import { defineTask } from "../../src/ports/task.ts";
 import * as tf from "../../src/train/tf.ts";
 
 /** The run that faults happen to. */
 export const RUN = "a";
+
+/** The code of the run: two files that are objects beside those of snapshots. */
+export const faultCode = codeIdentity(
+  new Map(["loss.ts", "task.ts"].map((path) => [path, new TextEncoder().encode(path)])),
+  ["npm:none@1.0.0"],
+);
 
 const SLOPES = 3000;
 

@@ -5,13 +5,14 @@ import { collectGarbage } from "../../src/app/collect_garbage.ts";
 import { describeError } from "../../src/app/describe_error.ts";
 import { orThrow } from "../../src/app/or_throw.ts";
 import { foldOf } from "../../src/ports/fold_log.ts";
+import { lostCode } from "../../src/app/run_code.ts";
 import { trainRun } from "../../src/app/train_run.ts";
 import { verifyRun } from "../../src/app/verify_run.ts";
 import { isComputation, isTrainingFact, type RunEvent } from "../../src/core/event.ts";
 import type { Device } from "../../src/ports/device.ts";
 import type { LogContents } from "../../src/ports/event_log.ts";
 import type { Store } from "../../src/ports/store.ts";
-import { faultTask, RUN } from "./fault_task.ts";
+import { faultCode, faultTask, RUN } from "./fault_task.ts";
 import { type OperationName, operations, storeOf } from "./operations.ts";
 import type { Acknowledged, Ending } from "./run_driver.ts";
 
@@ -40,7 +41,7 @@ export function isGood({ lost, torn, unequal, misbehaved }: Verdict): boolean {
 /** Trains undisturbed in the directory `root`, which must not exist. */
 export async function trainUntouched(device: Device, root: string): Promise<Untouched> {
   const store = storeOf(root, operations.train);
-  await orThrow(trainRun({ store, device }, RUN, faultTask));
+  await orThrow(trainRun({ store, device, code: faultCode }, RUN, faultTask));
   return { events: eventsOf(await orThrow(store.log.read(RUN))) };
 }
 
@@ -87,6 +88,9 @@ async function look(
     const got = await store.snapshots.get(snapshot)();
     if (E.isLeft(got)) torn.push(`snapshot of step ${step}: ${describeError(got.left)}`);
   }
+  for (const error of (await orThrow(lostCode(store, state))).values()) {
+    torn.push(`code: ${describeError(error)}`);
+  }
   return { lost: lost.length, torn };
 }
 
@@ -98,8 +102,8 @@ async function finish(
   mayFail: boolean,
 ): Promise<readonly string[]> {
   const store = storeOf(root, operations[operation]);
-  await orThrow(operations[operation].work({ store, device }));
-  const { status } = await orThrow(trainRun({ store, device }, RUN, faultTask));
+  await orThrow(operations[operation].work({ store, device, code: faultCode }));
+  const { status } = await orThrow(trainRun({ store, device, code: faultCode }, RUN, faultTask));
   const events = eventsOf(await orThrow(store.log.read(RUN)));
   const report = await orThrow(verifyRun(store, RUN));
   await orThrow(collectGarbage(store));

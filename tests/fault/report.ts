@@ -22,6 +22,7 @@ const MEANT_BY_ROW: Readonly<Record<Row, string>> = {
   "append": "an event is appended to a segment, each durable on its own",
   "group commit": "events are appended together, every 5 ms, and their first segment is begun",
   "roll": "a segment is begun, with every append",
+  "source": "a file of the code is stored, before the first event",
   "snapshot object": "the file of a group of tensors is stored, and the lock of the objects taken",
   "manifest": "a manifest is stored",
   "link": "the view under `checkpoints/` is made",

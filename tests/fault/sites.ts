@@ -1,4 +1,6 @@
 import { basename, dirname } from "node:path";
+import { sha256 } from "../../src/codec/digest.ts";
+import { faultCode } from "./fault_task.ts";
 import type { OperationName } from "./operations.ts";
 import type { SystemCall } from "./system_calls.ts";
 
@@ -8,6 +10,7 @@ export const ROWS = [
   "append",
   "group commit",
   "roll",
+  "source",
   "snapshot object",
   "manifest",
   "link",
@@ -30,6 +33,9 @@ export interface Site {
   /** 1 for the first such call on this path, then one more for each. */
   readonly ordinal: number;
 }
+
+/** The objects of the run's code. */
+const SOURCES = faultCode.objects.map((bytes) => sha256(bytes));
 
 /** Operations whose calls are all of one row; of the others the row is that of the file. */
 const WHOLE: Readonly<Partial<Record<OperationName, Row>>> = {
@@ -88,8 +94,10 @@ function classifier(
   let written = false;
 
   function rowOfObject(name: string): Row {
-    const isManifest = [...manifests].some((id) => id.startsWith(name.replace(/\.zst$/, "")));
-    return isManifest ? "manifest" : "snapshot object";
+    const isOf = (ids: Iterable<string>) =>
+      [...ids].some((id) => id.startsWith(name.replace(/\.zst$/, "")));
+    if (isOf(SOURCES)) return "source";
+    return isOf(manifests) ? "manifest" : "snapshot object";
   }
 
   function rowOfLog({ name, args, data }: SystemCall): Row {

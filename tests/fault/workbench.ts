@@ -3,6 +3,7 @@ import { orThrow } from "../../src/app/or_throw.ts";
 import type { Device } from "../../src/ports/device.ts";
 import { judge, trainUntouched, type Untouched, type Verdict } from "./judge.ts";
 import { type OperationName, operations, storeOf } from "./operations.ts";
+import { faultCode } from "./fault_task.ts";
 import type { Ending } from "./run_driver.ts";
 
 /** Where faults are tried: stores to break, and what an unbroken one is like. */
@@ -42,7 +43,7 @@ export async function openWorkbench(): Promise<Workbench> {
   async function makeBase(operation: OperationName): Promise<string> {
     const root = `${directory}/before-${operation}`;
     await Deno.mkdir(root);
-    const env = { store: storeOf(root, operations[operation]), device };
+    const env = { store: storeOf(root, operations[operation]), device, code: faultCode };
     await operations[operation].prepare?.(env, root);
     return root;
   }

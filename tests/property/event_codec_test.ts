@@ -128,14 +128,18 @@ Deno.test("a setting that came after the first logs is written only where it say
   const changed = (changes: PartialConfig): RunEvent => {
     return { ...started, data: { ...started.data, config: mergeConfig(config, changes) } };
   };
-  for (const name of ["nesterov", "value"]) assert.ok(!eventText(started).includes(`"${name}"`));
+  for (const name of ["nesterov", "value", "maxOverhead", "maxReplaySeconds"]) {
+    assert.ok(!eventText(started).includes(`"${name}"`));
+  }
   const nesterov = changed({ optimizer: { nesterov: true } });
   assert.match(eventText(nesterov), /"name":"adamw","nesterov":true,"weightDecay"/);
   const value = changed({ clip: { value: 0.5 } });
   assert.match(eventText(value), /"clip":\{"norm":1,"value":0.5\}/);
   const minusZero = changed({ clip: { value: -0 } });
   assert.match(eventText(minusZero), /"clip":\{"norm":1,"value":"-0"\}/);
-  for (const event of [nesterov, value, minusZero, started]) {
+  const byTime = changed({ save: { maxReplaySeconds: 60 } });
+  assert.match(eventText(byTime), /"save":\{"every":2,"maxReplaySeconds":60\}/);
+  for (const event of [nesterov, value, minusZero, byTime, started]) {
     assert.deepEqual(throughText(encodeEvent(event)), E.right(event));
   }
 });

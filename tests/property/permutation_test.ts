@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { permutation, permute } from "../../src/core/permutation.ts";
+import { inversePermutation, permutation, permute } from "../../src/core/permutation.ts";
 import { foldIn, key, type RngKey } from "../../src/core/rng_key.ts";
 
 Deno.test("permutation() still gives the orders that old runs were made with", () => {
@@ -58,6 +58,25 @@ Deno.test("permute() is the one-off form of permutation()", () => {
     .chain((size) => fc.tuple(fc.constant(size), fc.integer({ min: 0, max: size - 1 })));
   fc.assert(fc.property(keys(), sizeAndIndex, (key, [size, index]) => {
     assert.equal(permute(key, size, index), permutation(key, size)(index));
+  }));
+});
+
+Deno.test("inversePermutation() takes every element of 1 to 300 back to its place", () => {
+  for (let size = 1; size <= 300; size++) {
+    const placeOf = inversePermutation(foldIn(key(2), size), size);
+    const places = orderOf(foldIn(key(2), size), size).map(placeOf);
+    assert.deepEqual(places, Array.from({ length: size }, (_, place) => place));
+  }
+});
+
+Deno.test("inversePermutation() and permutation() undo each other at sizes up to 2^48", () => {
+  const sizeAndIndex = fc.integer({ min: 0, max: 48 })
+    .chain((log) => fc.integer({ min: Math.ceil(2 ** (log - 1)), max: 2 ** log }))
+    .chain((size) => fc.tuple(fc.constant(size), fc.integer({ min: 0, max: size - 1 })));
+  fc.assert(fc.property(keys(), sizeAndIndex, (key, [size, index]) => {
+    const [elementOf, placeOf] = [permutation(key, size), inversePermutation(key, size)];
+    assert.equal(placeOf(elementOf(index)), index);
+    assert.equal(elementOf(placeOf(index)), index);
   }));
 });
 
@@ -133,6 +152,7 @@ Deno.test("permutation() refuses a size or an index that makes no sense", () => 
       name: "RangeError",
       message: `size: expected an integer from 1 to 281474976710656, found ${size}`,
     });
+    assert.throws(() => inversePermutation(key(1), size), /^RangeError: size: expected/);
   }
   for (const index of [-1, 10, 0.5, NaN]) {
     const refusal = {
@@ -141,6 +161,10 @@ Deno.test("permutation() refuses a size or an index that makes no sense", () => 
     };
     assert.throws(() => permutation(key(1), 10)(index), refusal);
     assert.throws(() => permute(key(1), 10, index), refusal);
+    assert.throws(() => inversePermutation(key(1), 10)(index), {
+      name: "RangeError",
+      message: `element: expected an integer from 0 to 9, found ${index}`,
+    });
   }
 });
 

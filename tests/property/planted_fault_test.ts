@@ -58,7 +58,7 @@ const CONFIG = {
   clip: { norm: 1, value: 0 },
   data: { shuffle: true },
   model: {},
-  save: { every: 4 },
+  save: { ...defaultConfig.save, every: 4 },
   evaluate: { every: 0, batches: 0, patience: 0 },
   ema: { decay: 0 },
   fingerprint: { every: 0 },

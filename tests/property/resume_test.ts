@@ -130,7 +130,7 @@ const ordinary: SmallTask = {
     schedule: { ...defaultConfig.schedule, name: "cosine", warmupSteps: 2 },
     clip: { norm: 1, value: 0 },
     data: { shuffle: true },
-    save: { every: 2 },
+    save: { every: 2, maxReplaySeconds: 0, maxOverhead: 0.02 },
     evaluate: { every: 2, batches: 2, patience: 0 },
     ema: { decay: 0.5 },
     fingerprint: { every: 2 },
@@ -382,7 +382,7 @@ class Killed extends Error {}
  * then on everything fails and nothing has an effect. Only the lease is given back, as the system does.
  */
 function mortalStore(
-  { log, snapshots }: Store,
+  { log, snapshots, sources }: Store,
   step: number,
   { operation, effect }: Extract<Interruption, { kind: "lost" }>,
 ): { readonly mortal: Store; readonly report: (notice: Notice) => void } {
@@ -424,6 +424,7 @@ function mortalStore(
   }
 
   const mortal: Store = {
+    sources,
     log: {
       ...log,
       open: (run) => async () => {
@@ -453,7 +454,7 @@ function mortalStore(
 
 /** A memory store that can lose snapshots that its logs name, until it is asked to find them again. */
 function lossyStore() {
-  const { log, snapshots } = memoryStore();
+  const { log, snapshots, sources } = memoryStore();
   const lost = new Set<SnapshotId>();
   function unlessLost<A>(id: SnapshotId, found: TE.TaskEither<SnapshotError, A>) {
     if (!lost.has(id)) return found;
@@ -462,6 +463,7 @@ function lossyStore() {
 
   const store: Store = {
     log,
+    sources,
     snapshots: {
       ...snapshots,
       put: (run, snapshot) => async () => {

@@ -20,6 +20,7 @@ import {
   type PartialConfig,
   type RngKey,
   type RunConfig,
+  type RunEnv,
   type RunEvent,
   type Store,
   type Task,
@@ -152,19 +153,29 @@ export async function killedAfter(
   task: Task,
   step: number,
 ): Promise<void> {
+  await killedAt(store, (event) => stepOf(event) > step, (store) => ({ store, device }), task);
+}
+
+/**
+ * A session whose process is killed when it would record an event of which `last` holds. `env` gives it
+ * its environment.
+ */
+export async function killedAt(
+  store: Store,
+  last: (event: RunEvent) => boolean,
+  env: (store: Store) => RunEnv,
+  task: Task,
+): Promise<void> {
   const reason = "the process was killed";
   const dead = TE.left(
     { type: "LogUnavailable", action: "append", place: "test", reason } as const,
   );
   const mortal = (writer: LogWriter): LogWriter => ({
     ...writer,
-    append: (events, version) =>
-      events.some((event) => stepOf(event) > step) ? dead : writer.append(events, version),
+    append: (events, version) => events.some(last) ? dead : writer.append(events, version),
   });
   const log = { ...store.log, open: (run: string) => TE.map(mortal)(store.log.open(run)) };
-  const result = await leaksNothing(() =>
-    trainRun({ store: { ...store, log }, device }, RUN, task)()
-  );
+  const result = await leaksNothing(() => trainRun(env({ ...store, log }), RUN, task)());
   assert.ok(E.isLeft(result) && result.left.type === "LogUnavailable", JSON.stringify(result));
 }
 
@@ -226,6 +237,7 @@ export function watched(
   };
 }
 
-function stepOf({ data }: RunEvent): number {
+/** The step that an event is of; 0 for the first. */
+export function stepOf({ data }: RunEvent): number {
   return "step" in data ? data.step : 0;
 }

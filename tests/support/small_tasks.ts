@@ -106,7 +106,11 @@ export function smallTasks(limits: SmallTaskLimits = {}): fc.Arbitrary<SmallTask
         value: fc.constantFrom(0, 0.05),
       }),
       data: fc.record({ shuffle: fc.boolean() }),
-      save: fc.record({ every: fc.nat(7) }),
+      save: fc.record({
+        every: fc.nat(7),
+        maxReplaySeconds: fc.constant(0), // by time: tests/unit/save_by_time_test.ts
+        maxOverhead: fc.constant(0.02),
+      }),
       evaluate: fc.record({
         every: fc.nat(5),
         batches: fc.nat(3),

@@ -40,7 +40,8 @@ const PATHS = [
     "optimizer.name",
     "optimizer.nesterov",
   ],
-  ...["optimizer.weightDecay", "precision", "save.every", "schedule.every", "schedule.factor"],
+  ...["optimizer.weightDecay", "precision", "save.every", "save.maxOverhead"],
+  ...["save.maxReplaySeconds", "schedule.every", "schedule.factor"],
   ...["schedule.name", "schedule.steps", "schedule.warmupSteps", "seed", "steps.max"],
 ];
 
@@ -222,6 +223,8 @@ const RULES: readonly (readonly [
     ["float32", "mixed_float16"],
   ],
   ["save.every", count, notCounts, [0, 1, 50]],
+  ["save.maxOverhead", "a number above 0 and up to 1", [0, ...notShares], [1e-6, 0.02, 1]],
+  ["save.maxReplaySeconds", notNegative, [-1, NaN, "1"], [0, 0.001, 600]],
   ["schedule.every", positive, [0, ...notCounts], [1, 100]],
   ["schedule.factor", "a number from 0 to 1", notShares, [0, 0.5, 1]],
   [

@@ -325,6 +325,7 @@ function dying(store: Store, life: number, hidden: ReadonlySet<number> = new Set
           };
         }),
     },
+    sources: store.sources,
     snapshots: {
       ...store.snapshots,
       hide: (run, step) =>

@@ -14,6 +14,7 @@ import type { Store } from "../../src/ports/store.ts";
 import type { Task } from "../../src/ports/task.ts";
 import { goldenTask } from "../golden/golden_task.ts";
 import { backendTest } from "../support/backends.ts";
+import { liveOnly } from "../../src/testing/snapshot_answers.ts";
 import { diskFull, type Gate, gatedStore } from "../support/gated_store.ts";
 
 // The task has 12 steps and a snapshot every 3.
@@ -222,7 +223,7 @@ backendTest(
     const pruned: RunEvent = { type: "SnapshotPruned", data: { step, snapshot } };
     await right(writer.append([pruned], events.length));
     await right(writer.close());
-    await right(store.snapshots.collect(() => () => Promise.resolve(E.right(new Set<string>()))));
+    await right(store.snapshots.collect(() => () => Promise.resolve(E.right(liveOnly([])))));
     const { state } = await right(train(device, store));
     assert.deepEqual(state.snapshots.map(({ step }) => step), [6, 9, 12]);
     assert.ok(!(await right(store.snapshots.list())).includes(snapshot));

@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { advance, type DataCursor, samplesAt, startOfData } from "../../src/core/data_cursor.ts";
+import { type DataCursor, startOfData } from "../../src/core/data_cursor.ts";
+import { dataOrder } from "../../src/core/data_order.ts";
 import { permutation } from "../../src/core/permutation.ts";
-import { foldIn, key } from "../../src/core/rng_key.ts";
+import { foldIn, key, type RngKey } from "../../src/core/rng_key.ts";
 
 const sampleCounts = fc.integer({ min: 1, max: 40 });
 const batches = fc.array(fc.nat(100), { maxLength: 12 });
@@ -132,4 +133,20 @@ function takeAll(
     cursor = advance(cursor, size, samples);
     return batch;
   });
+}
+
+// The data set's own order: nothing is left out.
+
+function advance(cursor: DataCursor, count: number, samples: number): DataCursor {
+  return dataOrder({ samples, key: key(0), shuffle: true }).advance(cursor, count);
+}
+
+function samplesAt(
+  cursor: DataCursor,
+  count: number,
+  samples: number,
+  key: RngKey,
+  shuffle: boolean,
+): readonly number[] {
+  return dataOrder({ samples, key, shuffle }).samplesAt(cursor, count);
 }

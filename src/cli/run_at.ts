@@ -1,0 +1,13 @@
+import type { RunAt } from "../app/diff_runs.ts";
+import { runIdOf } from "./context.ts";
+import { UsageError } from "./usage_error.ts";
+
+/** A run that was typed, alone or with a step of it: `RUN` or `RUN@STEP`. */
+export function runAtOf(text: string): RunAt {
+  const at = text.indexOf("@");
+  if (at < 0) return { run: runIdOf(text) };
+  const run = runIdOf(text.slice(0, at));
+  const step = text.slice(at + 1);
+  if (/^\d+$/.test(step) && Number.isSafeInteger(Number(step))) return { run, step: Number(step) };
+  throw new UsageError(`Expected a step after "${run}@", such as ${run}@1200, found "${step}".`);
+}

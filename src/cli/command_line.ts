@@ -240,6 +240,19 @@ const verify = command(
     replay: option("--replay", {
       description: message`recompute every step and compare it, bit for bit`,
     }),
+    from: optional(option("--from", integer({ metavar: "STEP", min: 0 }), {
+      description: message`with --replay: begin at the nearest snapshot at or before this step`,
+    })),
+    to: optional(option("--to", integer({ metavar: "STEP", min: 1 }), {
+      description: message`with --replay: end at the nearest snapshot at or after this step`,
+    })),
+    sample: optional(option("--sample", integer({ metavar: "K", min: 1 }), {
+      description:
+        message`with --replay: recompute K segments between snapshots, taken at random, and say the chance of catching a forged one`,
+    })),
+    workers: optional(option("--workers", integer({ metavar: "N", min: 1 }), {
+      description: message`with --replay: recompute N segments at once; one unless given`,
+    })),
     repair: option("--repair", {
       description:
         message`make anew what the log can make anew: derived files, and lost snapshots by recomputation`,

@@ -29,11 +29,22 @@ export { codeOf } from "./src/adapters/code_of.ts";
 export { fileStore } from "./src/adapters/file_store.ts";
 export { memoryStore } from "./src/adapters/memory_store.ts";
 export { systemClock } from "./src/adapters/system_clock.ts";
+export { systemDraw } from "./src/adapters/system_draw.ts";
 export { systemStopwatch } from "./src/adapters/system_stopwatch.ts";
 export { type Backend, type BackendChoice, BACKENDS } from "./src/adapters/backend_choice.ts";
 export { openDevice } from "./src/adapters/tfjs_backend.ts";
 export { byteTokenSource, type TokenBatch } from "./src/adapters/token_source.ts";
 export { collectGarbage, type CollectOptions, type Pruning } from "./src/app/collect_garbage.ts";
+export {
+  type BisectedRun,
+  type BisectOptions,
+  type BisectReport,
+  bisectRuns,
+  type PartingCause,
+} from "./src/app/bisect_runs.ts";
+export type { WindowStop } from "./src/app/recompute_window.ts";
+export type { PremiseDifference } from "./src/app/premises.ts";
+export { type RecomputedState, recomputeState } from "./src/app/recompute_state.ts";
 export type { DiffOptions } from "./src/app/compare_states.ts";
 export { type ComparedRun, diffRuns, type RunAt, type RunDifference } from "./src/app/diff_runs.ts";
 export type { EnvironmentDifference } from "./src/app/environment_difference.ts";
@@ -58,7 +69,9 @@ export {
   type RunHead,
 } from "./src/app/read_run.ts";
 export { type RepairMeans, type RepairReport, repairRun } from "./src/app/repair_run.ts";
-export { replayRun } from "./src/app/replay_run.ts";
+export { type ReplayOptions, replayRun } from "./src/app/replay_run.ts";
+export type { SegmentReplay } from "./src/app/replay_segment.ts";
+export type { SegmentWorkers } from "./src/app/segment_workers.ts";
 export { readCode, type RunCode } from "./src/app/run_code.ts";
 export { type ResumeOptions, type ResumeOutcome, resumeRun } from "./src/app/resume_run.ts";
 export type { RunOutcome } from "./src/app/run_outcome.ts";
@@ -66,9 +79,16 @@ export type { Recomputation } from "./src/app/reach_state.ts";
 export type { TrainOptions } from "./src/app/train_options.ts";
 export { selfTest } from "./src/app/self_test.ts";
 export { trainRun } from "./src/app/train_run.ts";
-export { type Problem, type VerifyReport, verifyRun } from "./src/app/verify_run.ts";
+export {
+  type Problem,
+  type ReplayReport,
+  type VerifyReport,
+  verifyRun,
+} from "./src/app/verify_run.ts";
 export { type CodeIdentity, codeIdentity } from "./src/codec/code_identity.ts";
 export * from "./src/core/mod.ts";
 export * from "./src/model/mod.ts";
 export * from "./src/ports/mod.ts";
 export * from "./src/train/mod.ts";
+export { segmentWorkers, type SegmentWorkersOptions } from "./src/workers/segment_workers.ts";
+export type { TaskModule } from "./src/workers/task_module.ts";

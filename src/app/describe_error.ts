@@ -99,6 +99,18 @@ export function describeError(error: RunError): string {
     case "StepPassed":
       return `Run "${error.run}" is at step ${error.step} already, beyond --until ${error.until}. ` +
         "Ask for a later step.";
+    case "StepsOutside": {
+      const { run, from, to, first, head } = error;
+      return `Run "${run}" cannot be replayed from step ${from} to ${to}: it goes from step ` +
+        `${first} to ${head}. Expected two steps of it in this order, the first before its last.`;
+    }
+    case "TaskUnusable":
+      return `No task can be had from "${error.export}" of ${error.module}: ${error.reason}. ` +
+        "Expected a module that exports by this name a task, or a function from a config to one.";
+    case "WorkerFailed":
+      return `The worker that recomputed the steps ${error.from + 1} to ${error.to} of run ` +
+        `"${error.run}" failed: ${error.reason}. Try again with one worker, which recomputes them ` +
+        "in the main thread.";
     case "NoSuchStep":
       return `Run "${error.run}" has no step ${error.step}: expected one from ${error.from} to ` +
         `${error.to}.`;

@@ -133,6 +133,31 @@ export type RunError =
     readonly step: number;
   }
   | {
+    /** Steps are asked for that the run does not have. */
+    readonly type: "StepsOutside";
+    readonly run: RunId;
+    readonly from: number;
+    readonly to: number;
+    /** The step of the state that it begins with, and its last. */
+    readonly first: number;
+    readonly head: number;
+  }
+  | {
+    /** The export of a module is to be a task, or make one, and does not. */
+    readonly type: "TaskUnusable";
+    readonly module: string;
+    readonly export: string;
+    readonly reason: string;
+  }
+  | {
+    /** A worker threw or ended while it recomputed steps. */
+    readonly type: "WorkerFailed";
+    readonly run: RunId;
+    readonly from: number;
+    readonly to: number;
+    readonly reason: string;
+  }
+  | {
     /** A step that the live branch of a run does not have. */
     readonly type: "NoSuchStep";
     readonly run: RunId;

@@ -15,6 +15,10 @@ async function carryOut(args: Arguments): Promise<number> {
       return await (await import("./train.ts")).run(args);
     case "resume":
       return await (await import("./resume.ts")).run(args);
+    case "fork":
+      return await (await import("./fork.ts")).run(args);
+    case "materialize":
+      return await (await import("./materialize.ts")).run(args);
     case "runs":
       return await (await import("./runs.ts")).run(args);
     case "show":
@@ -27,6 +31,8 @@ async function carryOut(args: Arguments): Promise<number> {
       return await (await import("./verify.ts")).run(args);
     case "diff":
       return await (await import("./diff.ts")).run(args);
+    case "bisect":
+      return await (await import("./bisect.ts")).run(args);
     case "probe":
       return await (await import("./probe.ts")).run(args);
     case "prune":

@@ -77,6 +77,30 @@ export type Notice =
     readonly best: LossAt | undefined;
   }
   | {
+    /** Recorded steps are about to be recomputed, in segments. */
+    readonly type: "Replaying";
+    readonly run: RunId;
+    readonly segments: number;
+    /** How many segments those were taken from. */
+    readonly of: number;
+    readonly steps: number;
+    /** How many segments are recomputed at once. */
+    readonly workers: number;
+  }
+  | {
+    readonly type: "SegmentReplayed";
+    /** Its place in the run, the step of the state that it began with, and its last step. */
+    readonly number: number;
+    readonly from: number;
+    readonly to: number;
+    readonly compared: number;
+    /** The first step that is not as recorded; absent where all are. */
+    readonly differs?: number;
+    /** How many of the segments are done now. */
+    readonly done: number;
+    readonly of: number;
+  }
+  | {
     readonly type: "Step";
     readonly step: number;
     readonly maxSteps: number;

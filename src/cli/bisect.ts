@@ -6,6 +6,7 @@ import type { ArgumentsOf } from "./command_line.ts";
 import { backendChoice, orExit, printJson, recipeOf, runIdOf, runsDirectory } from "./context.ts";
 import { openDeviceFor } from "./open_device.ts";
 import { printEvent, printPremises, printState, type Titles } from "./print_difference.ts";
+import { progressReporter } from "./progress_reporter.ts";
 import { recipeSource } from "./recipe_source.ts";
 
 /** Finds where two runs part; the exit status is the answer: 1 where they do. */
@@ -16,7 +17,10 @@ export async function run(args: ArgumentsOf<"bisect">): Promise<number> {
   const task = recipeSource(recipeOf(recipes, a, one.state));
   const taskOfB = recipeSource(recipeOf(recipes, b, other.state));
   const device = await openDeviceFor(backendChoice(args.backend), one.state, console.error);
-  const found = await orExit(bisectRuns({ store, device }, a, b, task, { taskOfB }));
+  const reporter = progressReporter({ say: console.error, json: args.json });
+  const env = { store, device, reporter };
+  const bisecting = orExit(bisectRuns(env, a, b, task, { taskOfB }));
+  const found = await bisecting.finally(() => reporter.close());
   if (args.json) printJson(found);
   else print(found);
   return found.parts ? 1 : 0;

@@ -92,7 +92,11 @@ backendTest("cpu", "another seed parts runs at the states that they begin with",
   } as Task;
   const store = memoryStore();
   for (const [run, seed] of [["a", 1], ["b", 2]] as const) {
-    await orThrow(trainRun({ store, device }, run, seeded, { config: { ...SPARSE, seed } }));
+    await orThrow(
+      trainRun({ store, device }, run, seeded, {
+        config: { ...SPARSE, seed, save: { every: seed } },
+      }),
+    );
   }
   const found = await orThrow(bisectRuns({ store, device }, "a", "b", seeded));
   assert.deepEqual([found.different, "equal" in found], [0, false]);
@@ -130,6 +134,22 @@ backendTest(
       runs: ["b"],
     }]);
     assert.match(found.b.stopped!.message, /Tensors that differ: .*model\/slope/);
+  },
+);
+
+backendTest(
+  "cpu",
+  "a run of other settings whose snapshot is not what it computed is caught at that",
+  async (device) => {
+    const config = { ...SPARSE, save: { every: 1 } };
+    const store = await both(device, { config }, {
+      config: { ...config, optimizer: { beta1: 0.5 } },
+      task: struckAfter(1),
+    });
+    const found = await bisect(device, store);
+    assert.deepEqual([found.equal, found.different, found.b.stopped?.step], [0, 1, 1]);
+    assert.deepEqual([found.cause, found.state], [{ type: "log", runs: ["b"] }, undefined]);
+    assert.deepEqual(found.config.map(({ name }) => name), ["optimizer.beta1"]);
   },
 );
 
@@ -189,7 +209,7 @@ backendTest(
       ...tenSteps,
       evaluation: { ...tenSteps.evaluation!, data: tenSteps.data },
     } as Task;
-    const config = { ...SPARSE, evaluate: { every: 4, batches: 1 } };
+    const config = { ...SPARSE, evaluate: { every: 4, batches: 1 }, save: { every: 4 } };
     const store = await both(device, { config }, { config, task: heldOut });
     const options = { taskOfB: heldOut } as unknown as BisectOptions;
     const found = await bisect(device, store, options);

@@ -288,7 +288,7 @@ function describeDivergence(
   const lines = members.map((member) =>
     member === "type"
       ? `  event: recorded ${expected.type}, recomputed ${actual.type}`
-      : `  ${member}: recorded ${before[member]}, recomputed ${after[member]}`
+      : `  ${member}: recorded ${shown(before[member])}, recomputed ${shown(after[member])}`
   );
   const cause = members.includes("batch")
     ? "The batch is another one: the data or its order changed. Bring it back and try again."
@@ -300,6 +300,11 @@ function describeDivergence(
     : "";
   return `Step ${step} is not what the log recorded; nothing was added to the log.\n` +
     `${lines.join("\n")}${tensors}${changed}\n${cause}`;
+}
+
+/** A member of an event; of an object its JSON. */
+function shown(value: unknown): string {
+  return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 
 /** The first digits of a digest, enough for people to tell it from others. */

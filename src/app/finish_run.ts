@@ -1,6 +1,7 @@
 import * as E from "fp-ts/Either.js";
 import { planEnds } from "../core/plan_ends.ts";
 import { foldIn, key } from "../core/rng_key.ts";
+import { ownSteps } from "../core/run_state.ts";
 import { attempt, fail } from "../ports/attempt.ts";
 import { release, releaseOnThrow } from "../train/ownership.ts";
 import { tensorsOf, type TrainState } from "../train/train_state.ts";
@@ -50,7 +51,7 @@ export async function continueRun(
       recomputed: head.step - snapshot,
       compared: recorder.compared(),
       fingerprints: recorder.fingerprints(),
-      history: head.step,
+      history: ownSteps(head),
       best: head.bestEvaluation ?? head.bestTrainLoss,
     }));
   await releaseOnRejection(tensorsOf(state), async () => {

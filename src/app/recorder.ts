@@ -1,6 +1,7 @@
 import * as E from "fp-ts/Either.js";
 import { canonicalJson } from "../codec/canonical_json.ts";
 import { encodeEvent } from "../codec/event_codec.ts";
+import { encodeNumbers } from "../codec/float_codec.ts";
 import { historyDigest } from "../codec/history_digest.ts";
 import type { RunCommand } from "../core/command.ts";
 import { decide } from "../core/decide.ts";
@@ -169,8 +170,13 @@ export function divergence(
   const after = actual.data as Readonly<Record<string, unknown>>;
   const names = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort();
   const members = expected.type === actual.type
-    ? names.filter((name) => !Object.is(before[name], after[name]))
+    ? names.filter((name) => !isSameMember(before[name], after[name]))
     : ["type"];
   const at = "step" in expected.data ? expected.data.step : step;
   return { type: "Diverged", step: at, expected, actual, members, leaves };
+}
+
+function isSameMember(a: unknown, b: unknown): boolean {
+  if (typeof a !== "object" || typeof b !== "object") return Object.is(a, b);
+  return canonicalJson(encodeNumbers(a)) === canonicalJson(encodeNumbers(b));
 }

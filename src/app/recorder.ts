@@ -12,6 +12,7 @@ import type { RunState } from "../core/run_state.ts";
 import { fail } from "../ports/attempt.ts";
 import type { Divergence } from "./errors.ts";
 import type { LogAppender } from "./log_appender.ts";
+import type { RestoredState } from "./restore_state.ts";
 
 /**
  * Where a training's events go: compared with the log as long as the log has them, appended after.
@@ -146,6 +147,14 @@ export function recorderFrom(start: RecorderStart): Recorder {
     record,
     flush: async () => await log?.flush(),
   };
+}
+
+/** A recorder that goes on from a restored state. */
+export function recorderAt(
+  { runState: state, history, pending }: Pick<RestoredState, "runState" | "history" | "pending">,
+  rest: Pick<RecorderStart, "log" | "opening"> = {},
+): Recorder {
+  return recorderFrom({ state, history, pending, ...rest });
 }
 
 /** Facts of the training, and every snapshot: what a paused run saved can be compared too. */

@@ -12,7 +12,7 @@ import { requireSegmentsHere } from "./require_segments_here.ts";
 import type { Divergence, RunError } from "./errors.ts";
 import type { Plans } from "./plan.ts";
 import type { RecordedRun } from "./read_run.ts";
-import { divergence, type Recorder, recorderFrom } from "./recorder.ts";
+import { divergence, type Recorder, recorderAt } from "./recorder.ts";
 import { type RestoredLog, restoreState } from "./restore_state.ts";
 import { snapshotOf } from "./state_snapshot.ts";
 import { takeStretches } from "./stretches.ts";
@@ -57,8 +57,8 @@ export function replaySegment(
     let begun: Begun | undefined;
     const result = await attempt<RunError, RunEvent | undefined>(async (get) => {
       const restored = await restoreState(env, plans, startOf(recorded, segment), segment.from);
-      const { state, runState, history, pending } = restored;
-      const recorder = recorderFrom({ state: runState, history, pending });
+      const { state } = restored;
+      const recorder = recorderAt(restored);
       begun = { from: state.step, recorder };
       const loop = { env, run, plans, recorder, heals: () => false, get };
       const end = await takeStretches(loop, state, segment.to);

@@ -70,6 +70,12 @@ export function describeError(error: RunError): string {
     case "WeightsMisfit":
       return `The parent's parameters are not those of this model: only one of them has ` +
         `${error.leaf}. Leave the settings of the model as they are.`;
+    case "NoBranch":
+      return error.branches === 0
+        ? `Run "${error.run}" never went back: it has no other branch than the live one. ` +
+          "Leave out --branch."
+        : `Run "${error.run}" has no branch ${error.branch}: expected one from 1 to ` +
+          `${error.branches}, the branches that it has left.`;
     case "NoTask":
       return `${error.message}.`;
     case "NoPlace":
@@ -297,7 +303,7 @@ function describeDivergence(
   const lines = members.map((member) =>
     member === "type"
       ? `  event: recorded ${expected.type}, recomputed ${actual.type}`
-      : `  ${member}: recorded ${before[member]}, recomputed ${after[member]}`
+      : `  ${member}: recorded ${shown(before[member])}, recomputed ${shown(after[member])}`
   );
   const cause = members.includes("batch")
     ? "The batch is another one: the data or its order changed. Bring it back and try again."
@@ -309,6 +315,11 @@ function describeDivergence(
     : "";
   return `Step ${step} is not what the log recorded; nothing was added to the log.\n` +
     `${lines.join("\n")}${tensors}${changed}\n${cause}`;
+}
+
+/** A member of an event; of an object its JSON. */
+function shown(value: unknown): string {
+  return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 
 /** The first digits of a digest, enough for people to tell it from others. */

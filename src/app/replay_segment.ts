@@ -9,10 +9,11 @@ import type { RunEnv } from "../ports/run_env.ts";
 import { release } from "../train/ownership.ts";
 import { tensorsOf, type TrainState } from "../train/train_state.ts";
 import { requireSegmentsHere } from "./require_segments_here.ts";
+import { branchOfRun } from "./branch_of_run.ts";
 import type { Divergence, RunError } from "./errors.ts";
 import type { Plans } from "./plan.ts";
 import type { RecordedRun } from "./read_run.ts";
-import { divergence, type Recorder, recorderFrom } from "./recorder.ts";
+import { divergence, type Recorder, recorderAt } from "./recorder.ts";
 import { type RestoredLog, restoreState } from "./restore_state.ts";
 import { snapshotOf } from "./state_snapshot.ts";
 import { takeStretches } from "./stretches.ts";
@@ -46,19 +47,20 @@ export interface SegmentReplay {
  */
 export function replaySegment(
   env: RunEnv,
-  recorded: RecordedRun,
+  whole: RecordedRun,
   plans: Plans,
   segment: ReplaySegment,
 ): TaskEither<RunError, SegmentReplay> {
   return attempt<RunError, SegmentReplay>(async () => {
     await env.device.activate();
+    const recorded = branchOfRun(whole, segment.branch);
     const { run, events } = recorded;
     requireSegmentsHere(run, events, [segment], env.device.environment);
     let begun: Begun | undefined;
     const result = await attempt<RunError, RunEvent | undefined>(async (get) => {
       const restored = await restoreState(env, plans, startOf(recorded, segment), segment.from);
-      const { state, runState, history, pending } = restored;
-      const recorder = recorderFrom({ state: runState, history, pending });
+      const { state } = restored;
+      const recorder = recorderAt(restored);
       begun = { from: state.step, recorder };
       const loop = { env, run, plans, recorder, heals: () => false, get };
       const end = await takeStretches(loop, state, segment.to);

@@ -6,7 +6,7 @@ import { isStep, type RunEvent } from "../core/event.ts";
 import { evolve, initialState } from "../core/evolve.ts";
 import { historyFlaw } from "../core/history_flaw.ts";
 import type { RunId } from "../core/run_id.ts";
-import { keptSnapshots, type SnapshotRef } from "../core/run_state.ts";
+import { keptSnapshots, ownSteps, type SnapshotRef } from "../core/run_state.ts";
 import { attempt, fail } from "../ports/attempt.ts";
 import type { LogError, TornTail } from "../ports/event_log.ts";
 import type { Store } from "../ports/store.ts";
@@ -130,7 +130,7 @@ export function verifyRun(store: Store, run: RunId): TaskEither<RunError, Verify
       ok: problems.length === 0,
       run,
       events: events.length,
-      steps: state.step,
+      steps: ownSteps(state),
       snapshots: kept.length,
       ...(torn && { torn }),
       problems,

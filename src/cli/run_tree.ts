@@ -5,7 +5,7 @@ export interface TreeRun {
 }
 
 /**
- * Runs in the order of their lineage, each with the lines that lead to it: "├─ ", "│  └─ ". One whose parent
+ * Runs in the order of their lineage, each with the lines that lead to it: "|- ", "|  `- ". One whose parent
  * is not among them stands for itself.
  */
 export function runTree<A extends TreeRun>(
@@ -21,8 +21,8 @@ export function runTree<A extends TreeRun>(
     return children.flatMap((run, index) => {
       const last = index === children.length - 1;
       return [
-        { run, lead: `${lead}${last ? "└─ " : "├─ "}` },
-        ...below(run, `${lead}${last ? "   " : "│  "}`),
+        { run, lead: `${lead}${last ? "`- " : "|- "}` },
+        ...below(run, `${lead}${last ? "   " : "|  "}`),
       ];
     });
   }

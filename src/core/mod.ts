@@ -113,6 +113,7 @@ export {
   factsOf,
   keptSnapshots,
   type LossAt,
+  ownSteps,
   type RunFacts,
   type RunState,
   type RunStatus,

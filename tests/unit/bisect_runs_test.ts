@@ -46,13 +46,18 @@ backendTest(
   "cpu",
   "a run that is shorter, or changes after the other's end, does not part",
   async (device) => {
-    const store = await both(device, { config: SPARSE }, { config: SPARSE }, 6);
-    assert.equal((await bisect(device, store)).parts, false);
-    const changed = { optimizer: { learningRate: 0.3 }, steps: { max: 12 } };
-    const options = { at: 10, config: changed, recordChanges: true };
-    await orThrow(trainRun({ store, device }, "a", tenSteps, options));
-    const shorter = await bisect(device, store);
+    const shorter = await bisect(
+      device,
+      await both(device, { config: SPARSE }, { config: SPARSE }, 6),
+    );
     assert.deepEqual([shorter.parts, shorter.equal], [false, 4]);
+    const store = await both(device, { config: SPARSE }, { config: SPARSE });
+    const config = { ...SPARSE, optimizer: { learningRate: 0.3 }, steps: { max: 12 } };
+    const changed = { config, recordChanges: true };
+    const { state } = await orThrow(trainRun({ store, device }, "a", tenSteps, changed));
+    assert.equal(state.step, 12);
+    const longer = await bisect(device, store);
+    assert.deepEqual([longer.parts, longer.equal], [false, 10]);
   },
 );
 
@@ -62,7 +67,11 @@ backendTest(
   async (device) => {
     const store = await both(device, { config: SPARSE }, { config: SPARSE }, 5);
     const config = { ...SPARSE, optimizer: { learningRate: 0.01 } };
-    await orThrow(trainRun({ store, device }, "b", tenSteps, { config, recordChanges: true }));
+    const changed = { config, recordChanges: true, until: 8 };
+    await orThrow(trainRun({ store, device }, "b", tenSteps, changed));
+    // What it is changed to later, as here back, has no part in it.
+    const back = { config: { ...config, optimizer: { learningRate: 0.1 } }, recordChanges: true };
+    await orThrow(trainRun({ store, device }, "b", tenSteps, back));
     const found = await bisect(device, store);
     assert.deepEqual([found.parts, found.equal, found.different], [true, 5, 6]);
     assert.deepEqual(found.config, [{ name: "optimizer.learningRate", a: 0.1, b: 0.01 }]);

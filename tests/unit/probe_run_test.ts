@@ -1,9 +1,12 @@
 import assert from "node:assert/strict";
 import * as E from "fp-ts/Either.js";
 import {
+  defineTask,
   describeError,
   type Device,
   gradientNorms,
+  memoryStore,
+  normal,
   orThrow,
   perSampleLosses,
   type Probe,
@@ -78,7 +81,7 @@ backendTest(
   "gradients, losses and learning rates are those that were recorded",
   async (device) => {
     const store = await trained(device, {
-      config: { batch: { size: 4, micro: 2 }, clip: { norm: 0.01 } },
+      config: { batch: { size: 4, micro: 2 }, clip: { norm: 0.01 }, schedule: { name: "cosine" } },
     });
     const probe: Probe = (step) => ({
       norms: gradientNorms(step),
@@ -107,6 +110,46 @@ backendTest(
       assert.deepEqual([samples.length, losses.shape], [4, [4]]);
       const average = losses.values.reduce((sum: number, of: number) => sum + of, 0) / 4;
       assert.ok(Math.abs(average - loss) < 1e-6 * Math.max(1, loss), `${average} is not ${loss}`);
+    }
+  },
+);
+
+backendTest(
+  "cpu",
+  "samples are told by their numbers, and losses get the key of their grain",
+  async (device) => {
+    const { data, config, init } = tenSteps;
+    const noisy = defineTask({
+      name: "noisy",
+      config: { ...config!, batch: { size: 4, micro: 2 } },
+      data,
+      init,
+      loss: (params, batch, root) =>
+        tf.add(
+          tenSteps.loss(params, batch, root),
+          tf.mul(tf.sum(params.slope), normal(root, 1)[0]!),
+        ),
+    });
+    const store = memoryStore();
+    await orThrow(trainRun({ store, device }, "a", noisy, { config: { evaluate: { every: 0 } } }));
+    const lines: Line[] = [];
+    const probe: Probe = ({ samples, batches, keys, loss, before }) => ({
+      samples,
+      x: batches.map((batch) => batch["x"]!),
+      losses: batches.map((batch, grain) => loss(before.params, batch, keys[grain]!)),
+    });
+    const write = (line: string) => void lines.push(JSON.parse(line));
+    const options = { from: 3, to: 9, probe, write };
+    await orThrow(probeRun({ store, device }, "a", noisy, options));
+    const recorded = (await eventsOf(store)).flatMap((event) =>
+      event.type === "StepTaken" ? [event.data.loss] : []
+    );
+    for (const { step, values: { samples, x, losses } } of lines.slice(1, -1)) {
+      const numbers = samples as readonly number[];
+      const expected = (await data.at(numbers)).x.data;
+      assert.deepEqual(x.flatMap((part: Line) => part.values), [...expected], `step ${step}`);
+      const [one, other] = losses.map((part: Line) => part.values[0]);
+      assert.equal(Math.fround(Math.fround(one + other) / 2), recorded[step - 1]);
     }
   },
 );

@@ -98,8 +98,10 @@ export async function takeSteps(
           stepsAhead(loop),
           ([metrics, taken]) => recordStep(loop, { ...place, ...metrics }, taken),
         );
-        const samples = watch && plan.order.samplesAt(before, plan.config.batch.size);
-        await watch?.({ plan, before: previous, after: state, batches, samples: samples! });
+        if (watch !== undefined) {
+          const samples = plan.order.samplesAt(before, plan.config.batch.size);
+          await watch({ plan, before: previous, after: state, batches, samples });
+        }
       } finally {
         if (watch !== undefined) states.replace(previous, state);
       }

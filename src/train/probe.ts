@@ -43,7 +43,7 @@ export type ProbeValues =
  *
  * @example How much of each parameter a step changed.
  * ```ts
- * import { globalNorm, mapTree, type Probe } from "foldlog/train";
+ * import { globalNorm, mapTree, type Probe } from "foldlog";
  * import * as tf from "foldlog/tf";
  *
  * const change: Probe = ({ before, after }) =>

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import * as E from "fp-ts/Either.js";
 import {
+  BACKENDS,
   defineTask,
   describeError,
   type Device,
@@ -76,43 +77,49 @@ backendTest("cpu", "the state that a probe sees is that of the snapshot", async 
   }
 });
 
-backendTest(
-  "cpu",
-  "gradients, losses and learning rates are those that were recorded",
-  async (device) => {
-    const store = await trained(device, {
-      config: { batch: { size: 4, micro: 2 }, clip: { norm: 0.01 }, schedule: { name: "cosine" } },
-    });
-    const probe: Probe = (step) => ({
-      norms: gradientNorms(step),
-      losses: perSampleLosses(step),
-      weights: weightNorms(step),
-      whole: step.batches.map((batch, i) => step.loss(step.before.params, batch, step.keys[i]!)),
-      learningRate: step.learningRate,
-    });
-    const { lines } = await probed(device, store, { from: 1, to: 10, probe });
-    const steps = (await eventsOf(store)).flatMap((event) =>
-      event.type === "StepTaken" ? [event.data] : []
-    );
-    assert.equal(lines.length, 12);
-    for (const [i, { step, values }] of lines.slice(1, -1).entries()) {
-      const { gradNorm, learningRate, loss } = steps[i]!;
-      assert.deepEqual([step, values.learningRate], [i + 1, learningRate]);
-      assert.deepEqual(values.norms.all, { shape: [], values: [gradNorm] });
-      assert.deepEqual(Object.keys(values.norms.leaves), ["offset", "slope"]);
-      assert.deepEqual(Object.keys(values.weights.leaves), ["offset", "slope"]);
-      const mean = values.whole.reduce(
-        (sum: number, { values: [of] }: { values: number[] }) => Math.fround(sum + of!),
-        0,
-      ) / values.whole.length;
-      assert.equal(Math.fround(mean), loss);
-      const { samples, losses } = values.losses;
-      assert.deepEqual([samples.length, losses.shape], [4, [4]]);
-      const average = losses.values.reduce((sum: number, of: number) => sum + of, 0) / 4;
-      assert.ok(Math.abs(average - loss) < 1e-6 * Math.max(1, loss), `${average} is not ${loss}`);
-    }
-  },
-);
+for (const backend of BACKENDS) {
+  backendTest(
+    backend,
+    "gradients, losses and learning rates are those that were recorded",
+    async (device) => {
+      const store = await trained(device, {
+        config: {
+          batch: { size: 4, micro: 2 },
+          clip: { norm: 0.01 },
+          schedule: { name: "cosine" },
+        },
+      });
+      const probe: Probe = (step) => ({
+        norms: gradientNorms(step),
+        losses: perSampleLosses(step),
+        weights: weightNorms(step),
+        whole: step.batches.map((batch, i) => step.loss(step.before.params, batch, step.keys[i]!)),
+        learningRate: step.learningRate,
+      });
+      const { lines } = await probed(device, store, { from: 1, to: 10, probe });
+      const steps = (await eventsOf(store)).flatMap((event) =>
+        event.type === "StepTaken" ? [event.data] : []
+      );
+      assert.equal(lines.length, 12);
+      for (const [i, { step, values }] of lines.slice(1, -1).entries()) {
+        const { gradNorm, learningRate, loss } = steps[i]!;
+        assert.deepEqual([step, values.learningRate], [i + 1, learningRate]);
+        assert.deepEqual(values.norms.all, { shape: [], values: [gradNorm] });
+        assert.deepEqual(Object.keys(values.norms.leaves), ["offset", "slope"]);
+        assert.deepEqual(Object.keys(values.weights.leaves), ["offset", "slope"]);
+        const mean = values.whole.reduce(
+          (sum: number, { values: [of] }: { values: number[] }) => Math.fround(sum + of!),
+          0,
+        ) / values.whole.length;
+        assert.equal(Math.fround(mean), loss);
+        const { samples, losses } = values.losses;
+        assert.deepEqual([samples.length, losses.shape], [4, [4]]);
+        const average = losses.values.reduce((sum: number, of: number) => sum + of, 0) / 4;
+        assert.ok(Math.abs(average - loss) < 1e-6 * Math.max(1, loss), `${average} is not ${loss}`);
+      }
+    },
+  );
+}
 
 backendTest(
   "cpu",

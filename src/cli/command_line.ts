@@ -281,7 +281,7 @@ const diff = command(
   {
     brief: message`in what two runs differ; exits 1 if in anything`,
     description:
-      message`In what two runs differ: the first event, settings, environment, data and code, and the state leaf by leaf, at the named step or at one of which both keep a snapshot. Exits 0 if nothing differs, 1 if something does.`,
+      message`In what two runs differ: the first event, settings, environment, data and code, and the state leaf by leaf, at the named step, recomputed where it is not kept, or at one of which both keep a snapshot. Exits 0 if nothing differs, 1 if something does.`,
   },
 );
 

@@ -25,8 +25,8 @@ export interface EntryDifference {
  * comes after the step itself. Takes the events of their live branches, in order.
  *
  * Compared is what both runs have: the steps of both, and evaluations, snapshots and fingerprints where
- * both took them, since none of these changes what is trained; only the change of a setting may be one
- * run's alone. What runs say of their config, data and code is left out of how they started, and of a
+ * both took them, since none of these changes what is trained; only the change of a setting, since both
+ * runs had begun, may be one run's alone. What runs say of their config, data and code is left out of how they started, and of a
  * snapshot its state alone is compared: its name and reason follow from the rest.
  */
 export function eventDifference(
@@ -34,6 +34,7 @@ export function eventDifference(
   b: readonly RunEvent[],
 ): EventDifference | undefined {
   const [factsOfA, factsOfB] = [factsInOrder(a), factsInOrder(b)];
+  const first = Math.max(beginOf(a), beginOf(b));
   const last = Math.min(lastStep(a), lastStep(b));
   let [i, j] = [0, 0];
   while (true) {
@@ -45,12 +46,17 @@ export function eventDifference(
       const [eventOfA, eventOfB] = [one!.event, other!.event];
       const members = differingMembers(eventOfA, eventOfB);
       if (members.length > 0) return { step, a: eventOfA.type, b: eventOfB.type, members };
-    } else if (kind === KINDS.ConfigChanged) {
+    } else if (kind === KINDS.ConfigChanged && step >= first) {
       return { step, [order < 0 ? "a" : "b"]: "ConfigChanged", members: [] };
     }
     if (order <= 0) i++;
     if (order >= 0) j++;
   }
+}
+
+/** The step at which a run begins: that of its parent, where it is a fork. */
+function beginOf([started]: readonly RunEvent[]): number {
+  return started?.type === "RunStarted" ? started.data.origin?.step ?? 0 : 0;
 }
 
 /** The members in which two events differ, with their values; the type counts as a member. */

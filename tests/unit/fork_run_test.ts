@@ -1,14 +1,17 @@
 import assert from "node:assert/strict";
 import * as E from "fp-ts/Either.js";
 import {
+  bisectRuns,
   collectGarbage,
   type Device,
+  diffRuns,
   type ForkOptions,
   forkRun,
   isStep,
   orThrow,
   readRun,
   replayRun,
+  resumeRun,
   type RunEvent,
   type Store,
   type TaskSource,
@@ -187,3 +190,16 @@ function again(device: Device, store: Store, options: ForkOptions) {
 async function go(device: Device, store: Store, source: TaskSource = tenSteps): Promise<void> {
   await orThrow(trainRun({ store, device }, "b", source, { resume: "must" }));
 }
+
+backendTest("cpu", "a fork differs in nothing from before it began", async (device) => {
+  const store = await trained(device, { until: 4 });
+  const env = { store, device };
+  const config = { optimizer: { learningRate: 0.2 } };
+  await orThrow(resumeRun(env, "a", tenSteps, { config }));
+  await fork(device, store, { at: 8 });
+  await go(device, store);
+  const found = await orThrow(diffRuns(store, { run: "a" }, { run: "b" }));
+  assert.deepEqual([found.event, found.config, found.same], [undefined, [], true]);
+  const bisected = await orThrow(bisectRuns(env, "a", "b", tenSteps));
+  assert.equal(bisected.parts, false);
+});

@@ -94,6 +94,16 @@ async function look(
   return { lost: lost.length, torn };
 }
 
+/** Waits until the process that was struck has ended for the kernel too, which then takes its lease back. */
+async function leaseBack(store: Store): Promise<void> {
+  for (let times = 0; times < 50; times++) {
+    const opened = await store.log.open(RUN)();
+    if (E.isRight(opened)) return void await opened.right.close()();
+    if (opened.left.type !== "RunLocked") return; // what it is comes up again
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
 async function finish(
   device: Device,
   { events: expected }: Untouched,
@@ -102,6 +112,7 @@ async function finish(
   mayFail: boolean,
 ): Promise<readonly string[]> {
   const store = storeOf(root, operations[operation]);
+  await leaseBack(store);
   await orThrow(operations[operation].work({ store, device, code: faultCode }));
   const { status } = await orThrow(trainRun({ store, device, code: faultCode }, RUN, faultTask));
   const events = eventsOf(await orThrow(store.log.read(RUN)));

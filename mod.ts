@@ -29,6 +29,7 @@ export { codeOf } from "./src/adapters/code_of.ts";
 export { fileStore } from "./src/adapters/file_store.ts";
 export { memoryStore } from "./src/adapters/memory_store.ts";
 export { systemClock } from "./src/adapters/system_clock.ts";
+export { systemDraw } from "./src/adapters/system_draw.ts";
 export { systemStopwatch } from "./src/adapters/system_stopwatch.ts";
 export { type Backend, type BackendChoice, BACKENDS } from "./src/adapters/backend_choice.ts";
 export { openDevice } from "./src/adapters/tfjs_backend.ts";
@@ -41,6 +42,7 @@ export type { EntryDifference, EventDifference } from "./src/app/event_differenc
 export type { LeafDifference, StateDifference } from "./src/app/state_difference.ts";
 export { type DiskUse, diskUse } from "./src/app/disk_use.ts";
 export { describeError } from "./src/app/describe_error.ts";
+export { DivergenceError } from "./src/app/divergence_error.ts";
 export type { CodeDiffers, Divergence, RunError } from "./src/app/errors.ts";
 export { type ForkOptions, type ForkReport, forkRun } from "./src/app/fork_run.ts";
 export { materialize, type MaterializeReport } from "./src/app/materialize.ts";
@@ -55,16 +57,26 @@ export {
   type RunHead,
 } from "./src/app/read_run.ts";
 export { type RepairMeans, type RepairReport, repairRun } from "./src/app/repair_run.ts";
-export { replayRun } from "./src/app/replay_run.ts";
+export { type ReplayOptions, replayRun } from "./src/app/replay_run.ts";
+export type { SegmentReplay } from "./src/app/replay_segment.ts";
+export type { SegmentWorkers } from "./src/app/segment_workers.ts";
 export { readCode, type RunCode } from "./src/app/run_code.ts";
+export { type ResumeOptions, type ResumeOutcome, resumeRun } from "./src/app/resume_run.ts";
 export type { RunOutcome } from "./src/app/run_outcome.ts";
 export type { Recomputation } from "./src/app/reach_state.ts";
 export type { TrainOptions } from "./src/app/train_options.ts";
 export { selfTest } from "./src/app/self_test.ts";
 export { trainRun } from "./src/app/train_run.ts";
-export { type Problem, type VerifyReport, verifyRun } from "./src/app/verify_run.ts";
+export {
+  type Problem,
+  type ReplayReport,
+  type VerifyReport,
+  verifyRun,
+} from "./src/app/verify_run.ts";
 export { type CodeIdentity, codeIdentity } from "./src/codec/code_identity.ts";
 export * from "./src/core/mod.ts";
 export * from "./src/model/mod.ts";
 export * from "./src/ports/mod.ts";
 export * from "./src/train/mod.ts";
+export { segmentWorkers, type SegmentWorkersOptions } from "./src/workers/segment_workers.ts";
+export type { TaskModule } from "./src/workers/task_module.ts";

@@ -12,6 +12,7 @@ import { grainBench } from "./grain_bench.ts";
 import { logBench } from "./log_bench.ts";
 import { memoryBench } from "./memory_bench.ts";
 import { overheadBench } from "./overhead_bench.ts";
+import { replayBench } from "./replay_bench.ts";
 import { resumeBench } from "./resume_bench.ts";
 import type { Row } from "./row.ts";
 import { sizesBench } from "./sizes_bench.ts";
@@ -24,6 +25,7 @@ const subjects: Readonly<Record<string, () => Promise<readonly Row[]>>> = {
   log: logBench,
   memory: memoryBench,
   overhead: overheadBench,
+  replay: replayBench,
   resume: resumeBench,
   sizes: sizesBench,
   snapshots: snapshotBench,

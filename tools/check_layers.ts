@@ -30,6 +30,7 @@ const RANKS: Readonly<Record<string, number>> = {
   adapters: 3,
   recipes: 4,
   testing: 4,
+  workers: 4,
   cli: 5,
   web: 5,
 };
@@ -38,11 +39,13 @@ const RANKS: Readonly<Record<string, number>> = {
 const TENSOR_FILES = ["src/train/", "src/model/", "src/adapters/tfjs_backend.ts"];
 
 /** The layers that may read the clock, the files, the network and the process. */
-const OUTER_LAYERS = ["src/adapters/", "src/cli/", "src/web/"];
+const OUTER_LAYERS = ["src/adapters/", "src/workers/", "src/cli/", "src/web/"];
 
 /** The layers that may describe an effect. */
 const EFFECT_LAYERS = [
-  ..."ports app adapters recipes testing cli web".split(" ").map((layer) => `src/${layer}/`),
+  ..."ports app adapters recipes testing workers cli web".split(" ").map((layer) =>
+    `src/${layer}/`
+  ),
   "mod.ts",
 ];
 

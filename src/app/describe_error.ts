@@ -64,6 +64,9 @@ export function describeError(error: RunError): string {
     case "DataMisfit":
       return `The samples of "${error.name}" do not have the form of the parent's: expected ` +
         `${error.expected}, found ${error.actual}. Bring them into that form.`;
+    case "BatchUsed":
+      return `The batch of step ${error.step} cannot be skipped in a fork at step ${error.fork}, which ` +
+        `comes after it: expected a step after ${error.fork}. Fork at an earlier step.`;
     case "WeightsMisfit":
       return `The parent's parameters are not those of this model: only one of them has ` +
         `${error.leaf}. Leave the settings of the model as they are.`;
@@ -96,6 +99,18 @@ export function describeError(error: RunError): string {
     case "StepPassed":
       return `Run "${error.run}" is at step ${error.step} already, beyond --until ${error.until}. ` +
         "Ask for a later step.";
+    case "StepsOutside": {
+      const { run, from, to, first, head } = error;
+      return `Run "${run}" cannot be replayed from step ${from} to ${to}: it goes from step ` +
+        `${first} to ${head}. Expected two steps of it in this order, the first before its last.`;
+    }
+    case "TaskUnusable":
+      return `No task can be had from "${error.export}" of ${error.module}: ${error.reason}. ` +
+        "Expected a module that exports by this name a task, or a function from a config to one.";
+    case "WorkerFailed":
+      return `The worker that recomputed the steps ${error.from + 1} to ${error.to} of run ` +
+        `"${error.run}" failed: ${error.reason}. Try again with one worker, which recomputes them ` +
+        "in the main thread.";
     case "NoSuchStep":
       return `Run "${error.run}" has no step ${error.step}: expected one from ${error.from} to ` +
         `${error.to}.`;
@@ -273,7 +288,7 @@ function describeDivergence(
   const lines = members.map((member) =>
     member === "type"
       ? `  event: recorded ${expected.type}, recomputed ${actual.type}`
-      : `  ${member}: recorded ${before[member]}, recomputed ${after[member]}`
+      : `  ${member}: recorded ${shown(before[member])}, recomputed ${shown(after[member])}`
   );
   const cause = members.includes("batch")
     ? "The batch is another one: the data or its order changed. Bring it back and try again."
@@ -285,6 +300,11 @@ function describeDivergence(
     : "";
   return `Step ${step} is not what the log recorded; nothing was added to the log.\n` +
     `${lines.join("\n")}${tensors}${changed}\n${cause}`;
+}
+
+/** A member of an event; of an object its JSON. */
+function shown(value: unknown): string {
+  return typeof value === "object" ? JSON.stringify(value) : String(value);
 }
 
 /** The first digits of a digest, enough for people to tell it from others. */

@@ -85,6 +85,12 @@ export type RunError =
     readonly actual: string;
   }
   | {
+    /** A batch that is to be skipped in a fork was used before the fork. */
+    readonly type: "BatchUsed";
+    readonly step: number;
+    readonly fork: number;
+  }
+  | {
     /** A parameter that only one of two models has. */
     readonly type: "WeightsMisfit";
     readonly leaf: string;
@@ -124,6 +130,31 @@ export type RunError =
     readonly run: RunId;
     readonly until: number;
     readonly step: number;
+  }
+  | {
+    /** Steps are asked for that the run does not have. */
+    readonly type: "StepsOutside";
+    readonly run: RunId;
+    readonly from: number;
+    readonly to: number;
+    /** The step of the state that it begins with, and its last. */
+    readonly first: number;
+    readonly head: number;
+  }
+  | {
+    /** The export of a module is to be a task, or make one, and does not. */
+    readonly type: "TaskUnusable";
+    readonly module: string;
+    readonly export: string;
+    readonly reason: string;
+  }
+  | {
+    /** A worker threw or ended while it recomputed steps. */
+    readonly type: "WorkerFailed";
+    readonly run: RunId;
+    readonly from: number;
+    readonly to: number;
+    readonly reason: string;
   }
   | {
     /** A step that the live branch of a run does not have. */
@@ -170,6 +201,8 @@ export interface Divergence {
   readonly members: readonly string[];
   /** Tensors that differ, as "group/path", where the recorded snapshot could be asked. */
   readonly leaves: readonly string[];
+  /** The step of the state that the recomputation began with, which is known to be the recorded one. */
+  readonly from?: number;
   /** In what the environment of the recomputation is another one; empty where nothing is known of it. */
   readonly environment?: readonly EnvironmentChange[];
 }

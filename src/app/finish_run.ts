@@ -2,12 +2,10 @@ import * as E from "fp-ts/Either.js";
 import { planEnds } from "../core/plan_ends.ts";
 import { foldIn, key } from "../core/rng_key.ts";
 import { attempt, fail } from "../ports/attempt.ts";
-import { release, releaseOnThrow } from "../train/ownership.ts";
+import { release } from "../train/ownership.ts";
 import { tensorsOf, type TrainState } from "../train/train_state.ts";
-import type { Continuation } from "./continuation.ts";
 import type { RunError } from "./errors.ts";
 import type { Recorder } from "./recorder.ts";
-import { releaseOnRejection } from "./release_on_rejection.ts";
 import type { RestoredState } from "./restore_state.ts";
 import type { RunOutcome } from "./run_outcome.ts";
 import { readSnapshot, storeSnapshot } from "./save_snapshot.ts";
@@ -15,64 +13,6 @@ import type { Plan } from "./plan.ts";
 import { ofTask } from "./step_loop.ts";
 import { type RunLoop, takeStretches } from "./stretches.ts";
 import type { TrainOptions } from "./train_options.ts";
-
-/**
- * Recomputes up to the state that the run goes on from, says what was compared, records how it goes on, and
- * does.
- */
-export async function continueRun(
-  loop: RunLoop,
-  restored: RestoredState,
-  going: Continuation,
-  options: TrainOptions,
-): Promise<RunOutcome> {
-  const { env, run, recorder } = loop;
-  const { from: head } = going;
-  const snapshot = restored.state.step;
-  const maxSteps = head.config!.steps.max;
-  releaseOnThrow(
-    tensorsOf(restored.state),
-    () => env.reporter?.report({ type: "Resuming", run, snapshot, head: head.step, maxSteps }),
-  );
-  const stopped = () => options.stop?.aborted ?? false;
-  const state = await takeStretches(loop, restored.state, head.step, stopped);
-  if (state.step < head.step) {
-    release(tensorsOf(state));
-    return { run, status: "stopped", state: head };
-  }
-  releaseOnThrow(tensorsOf(state), () =>
-    env.reporter?.report({
-      type: "Resumed",
-      run,
-      step: head.step,
-      epoch: head.cursor.epoch,
-      snapshot,
-      recomputed: head.step - snapshot,
-      compared: recorder.compared(),
-      fingerprints: recorder.fingerprints(),
-      history: head.step,
-      best: head.bestEvaluation ?? head.bestTrainLoss,
-    }));
-  await releaseOnRejection(tensorsOf(state), async () => {
-    await recorder.open();
-    await announce(loop, going);
-  });
-  return await finishRun(loop, { state }, options);
-}
-
-/** Says how a run goes on, and takes out of its view what belongs to a branch that it has left. */
-async function announce(
-  { env: { reporter, store }, run, get }: RunLoop,
-  { from, opening: { head }, end, wished: { change, config } }: Continuation,
-): Promise<void> {
-  const { step } = from;
-  if (end !== undefined) {
-    reporter?.report({ type: "Rewound", step, head: head.step });
-    const left = head.snapshots.filter(({ position }) => position >= end);
-    for (const ref of left) await get(store.snapshots.hide(run, ref.step));
-  }
-  if (change !== undefined) reporter?.report({ type: "Changed", step, change, config });
-}
 
 /** Trains on to the end or to a pause, and records which it was. */
 export async function finishRun(

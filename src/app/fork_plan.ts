@@ -9,12 +9,16 @@ import {
 } from "../core/config_change.ts";
 import { withSettings } from "../core/config_path.ts";
 import { type DataCursor, startOfData } from "../core/data_cursor.ts";
+import { carriedOver } from "../core/data_order.ts";
+import type { LeftOut } from "../core/left_out.ts";
 import { fail } from "../ports/attempt.ts";
-import type { TaskSource } from "../ports/task.ts";
+import type { Task, TaskSource } from "../ports/task.ts";
 import { checkTask } from "./check_task.ts";
 import type { RunError } from "./errors.ts";
+import { leftOutOfFork, type LeftOutWish } from "./left_out_of_fork.ts";
 import { type Plan, planOf, taskOf } from "./plan.ts";
-import type { PastState } from "./rewind.ts";
+import type { ReachedState } from "./reach_state.ts";
+import type { RecordedRun } from "./read_run.ts";
 import { requireSameForm } from "./same_form.ts";
 
 /** What a fork is to be, besides its state. */
@@ -24,12 +28,14 @@ export interface ForkPlan {
   readonly change?: ConfigChange;
   /** Whether it is trained on other data than the parent. */
   readonly otherData: boolean;
+  /** What is left out of its data, if anything. */
+  readonly leftOut?: LeftOut;
   /** Where it begins in its data. */
   readonly cursor: DataCursor;
 }
 
 /** What a fork is asked to be. */
-export interface ForkWish {
+export interface ForkWish extends LeftOutWish {
   /** Take the parameters alone, into a training that begins at step 0 with a new optimiser. */
   readonly weightsOnly?: boolean;
   /** Settings that the fork is to have in place of the parent's. */
@@ -40,15 +46,15 @@ export interface ForkWish {
 
 /**
  * The plan of a fork of the run `parent` at a past state of it. Fails where its settings cannot be the
- * fork's, or its samples have another form than the parent's.
+ * fork's, its samples have another form than the parent's, or what is to be left out is not there.
  */
 export async function forkPlan(
-  parent: string,
-  past: PastState,
-  parentPlan: Plan,
+  { run: parent, events }: Pick<RecordedRun, "run" | "events">,
+  { past, plan: parentPlan }: Pick<ReachedState, "past" | "plan">,
   source: TaskSource,
-  { config: asked = {}, schedule: choice = "keep", weightsOnly = false }: ForkWish,
+  wish: ForkWish,
 ): Promise<ForkPlan> {
+  const { config: asked = {}, schedule: choice = "keep", weightsOnly = false } = wish;
   const recorded = past.state.config!;
   const change = configChange(recorded, asked, { own: parentPlan.task.classes ?? {}, choice });
   const fixed = change?.changes.filter(({ class: kind }) => kind === "architecture") ?? [];
@@ -60,12 +66,28 @@ export async function forkPlan(
   const isOther = task.data.identity.digest !== past.state.data!.digest;
   if (isOther) await requireSameForm(parentPlan.task.data, task.data);
   else checkTask(parent, past.state, task);
+  const leftOut = leftOutOfFork(events, past, parentPlan, wish);
+  const plan = planWithout(task, config, leftOut);
+  const cursor = isOther || weightsOnly
+    ? plan.order.advance(startOfData, 0)
+    : carriedOver(past.state.cursor, parentPlan.order, plan.order);
   return {
-    plan: planOf(task, config),
+    plan,
     ...(change && { change }),
     otherData: isOther,
-    cursor: isOther || weightsOnly ? startOfData : past.state.cursor,
+    ...(leftOut && { leftOut }),
+    cursor,
   };
+}
+
+/** What cannot be left out of the data is a mistake of whoever asks. */
+function planWithout(task: Task, config: RunConfig, leftOut: LeftOut | undefined): Plan {
+  try {
+    return planOf(task, config, leftOut);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    return refuse({ type: "NoTask", message: error.message });
+  }
 }
 
 function changed(

@@ -67,10 +67,10 @@ export function forkRun<P extends Tree, B extends HostBatch>(
     const recorded = await get(readRun(env.store, parent));
     const step = stepAt(recorded, options.at ?? "latest");
     const reached = await reachState(env, recorded, task as TaskSource, step, get);
-    const { state, past, plan } = reached;
+    const { state } = reached;
     let begun = state;
     try {
-      const fork = await forkPlan(parent, past, plan, task as TaskSource, options);
+      const fork = await forkPlan(recorded, reached, task as TaskSource, options);
       if (options.weightsOnly) begun = withWeights(fork.plan, state);
       else if (fork.change) requireFit(parent, fork.plan, state, fork.change.changes);
       const origin = await begin(env, run, { recorded, reached, fork, begun, options }, get);
@@ -97,7 +97,8 @@ interface Beginning {
 async function begin(
   env: RunEnv,
   run: RunId,
-  { recorded, reached: { state, past }, fork: { plan, cursor }, begun, options }: Beginning,
+  { recorded, reached: { state, past }, fork: { plan, cursor, leftOut }, begun, options }:
+    Beginning,
   get: Await<RunError>,
 ): Promise<RunOrigin> {
   const { snapshots } = env.store;
@@ -121,6 +122,7 @@ async function begin(
       snapshot: stored.id,
       step: begun.step,
       ...cursor,
+      ...(leftOut && { leftOut }),
       ...(divergence !== undefined && { divergence }),
     };
     const data = { ...startedData(env, plan, stored.manifest.state), origin };

@@ -1,5 +1,6 @@
 import type { RunConfig } from "../core/config.ts";
 import { type DataOrder, dataOrder } from "../core/data_order.ts";
+import type { LeftOut } from "../core/left_out.ts";
 import type { RunId } from "../core/run_id.ts";
 import type { RunState } from "../core/run_state.ts";
 import { foldIn, key } from "../core/rng_key.ts";
@@ -25,8 +26,12 @@ export interface Plan {
   readonly saveAt: SavePolicy;
 }
 
-/** The plan of a run. Every random number in it comes from `config.seed`, by purpose. */
-export function planOf(task: Task, config: RunConfig): Plan {
+/**
+ * The plan of a run. Every random number in it comes from `config.seed`, by purpose.
+ *
+ * @throws {RangeError} where `leftOut` is not of the task's data
+ */
+export function planOf(task: Task, config: RunConfig, leftOut?: LeftOut): Plan {
   const root = key(config.seed);
   return {
     task,
@@ -44,6 +49,7 @@ export function planOf(task: Task, config: RunConfig): Plan {
       samples: task.data.identity.samples,
       key: foldIn(root, "data"),
       shuffle: config.data.shuffle,
+      leftOut,
     }),
     saveAt: savePolicy(config),
   };
@@ -64,7 +70,7 @@ export function plansOf(run: RunId, source: TaskSource): Plans {
       if (last?.config === config) return last;
       const task = await taskOf(source, config);
       checkTask(run, state, task);
-      return last = planOf(task, config);
+      return last = planOf(task, config, state.origin?.leftOut);
     },
   };
 }

@@ -7,7 +7,7 @@ import type { RunError } from "./errors.ts";
 import { type Plan, plansOf } from "./plan.ts";
 import { placeAt } from "./place_in_run.ts";
 import type { RecordedRun } from "./read_run.ts";
-import { recorderFrom } from "./recorder.ts";
+import { recorderAt } from "./recorder.ts";
 import { requireComputedHere } from "./require_computed_here.ts";
 import { restoreState } from "./restore_state.ts";
 import type { PastState } from "./rewind.ts";
@@ -67,8 +67,8 @@ export async function reachState(
   };
   const restored = await restoreState(env, plans, log, from);
   requireComputedHere(env.device.environment, run, restored, step);
-  const { state: start, runState, history, pending } = restored;
-  const recorder = recorderFrom({ state: runState, history, pending });
+  const { state: start } = restored;
+  const recorder = recorderAt(restored);
   const loop = { env, run, plans, recorder, heals: () => false, get, ...(watch && { watch }) };
   const state = await takeStretches(loop, start, step);
   const recomputation = {

@@ -1,6 +1,7 @@
 import * as E from "fp-ts/Either.js";
 import { canonicalJson } from "../codec/canonical_json.ts";
 import { encodeEvent } from "../codec/event_codec.ts";
+import { encodeNumbers } from "../codec/float_codec.ts";
 import { historyDigest } from "../codec/history_digest.ts";
 import type { RunCommand } from "../core/command.ts";
 import { decide } from "../core/decide.ts";
@@ -11,6 +12,7 @@ import type { RunState } from "../core/run_state.ts";
 import { fail } from "../ports/attempt.ts";
 import type { Divergence } from "./errors.ts";
 import type { LogAppender } from "./log_appender.ts";
+import type { RestoredState } from "./restore_state.ts";
 
 /**
  * Where a training's events go: compared with the log as long as the log has them, appended after.
@@ -169,6 +171,14 @@ function isNoChange({ type }: RunEvent): boolean {
   return type !== "ConfigChanged";
 }
 
+/** A recorder that goes on from a restored state. */
+export function recorderAt(
+  { runState: state, history, pending }: Pick<RestoredState, "runState" | "history" | "pending">,
+  rest: Pick<RecorderStart, "log" | "opening"> = {},
+): Recorder {
+  return recorderFrom({ state, history, pending, ...rest });
+}
+
 /** Facts of the training, and every snapshot: what a paused run saved can be compared too. */
 function isRecomputed(event: RunEvent): boolean {
   if (event.type === "ConfigChanged") return false;
@@ -191,8 +201,13 @@ export function divergence(
   const after = actual.data as Readonly<Record<string, unknown>>;
   const names = [...new Set([...Object.keys(before), ...Object.keys(after)])].sort();
   const members = expected.type === actual.type
-    ? names.filter((name) => !Object.is(before[name], after[name]))
+    ? names.filter((name) => !isSameMember(before[name], after[name]))
     : ["type"];
   const at = "step" in expected.data ? expected.data.step : step;
   return { type: "Diverged", step: at, expected, actual, members, leaves };
+}
+
+function isSameMember(a: unknown, b: unknown): boolean {
+  if (typeof a !== "object" || typeof b !== "object") return Object.is(a, b);
+  return canonicalJson(encodeNumbers(a)) === canonicalJson(encodeNumbers(b));
 }

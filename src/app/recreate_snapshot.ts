@@ -9,7 +9,7 @@ import { tensorsOf } from "../train/train_state.ts";
 import type { RunError } from "./errors.ts";
 import { plansOf } from "./plan.ts";
 import type { RecordedRun } from "./read_run.ts";
-import { recorderFrom } from "./recorder.ts";
+import { recorderAt } from "./recorder.ts";
 import { requireComputedHere } from "./require_computed_here.ts";
 import { restoreState } from "./restore_state.ts";
 import { takeStretches } from "./stretches.ts";
@@ -32,11 +32,11 @@ export async function recreateSnapshot(
   const { snapshots } = head;
   const log = { recent: contents, whole: () => Promise.resolve(contents), snapshots };
   const restored = await restoreState(env, plans, log, ref.step);
-  const { state, runState, history, pending } = restored;
+  const { state } = restored;
   const isRef = ({ type, data }: RunEvent) =>
     type === "SnapshotTaken" && data.snapshot === ref.snapshot;
   requireComputedHere(env.device.environment, run, restored, ref.step, isRef);
-  const recorder = recorderFrom({ state: runState, history, pending });
+  const recorder = recorderAt(restored);
   const heals = (snapshot: string) => snapshot === ref.snapshot;
   const loop = { env, run, plans, recorder, heals, get };
   release(tensorsOf(await takeStretches(loop, state, ref.step)));

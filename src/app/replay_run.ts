@@ -1,98 +1,126 @@
-import * as E from "fp-ts/Either.js";
 import type { TaskEither } from "fp-ts/TaskEither.js";
-import { environmentChanges } from "../core/environment.ts";
-import type { RunEvent, RunStarted } from "../core/event.ts";
-import { initialState } from "../core/evolve.ts";
-import type { RecordedEvent } from "../core/recorded_event.ts";
+import {
+  firstStep,
+  type ReplaySegment,
+  replaySegments,
+  segmentsWithin,
+  type StepRange,
+} from "../core/replay_segments.ts";
 import type { RunId } from "../core/run_id.ts";
+import { chanceOfCatching, type Draw, sampleOf } from "../core/sample.ts";
 import { attempt, fail } from "../ports/attempt.ts";
 import type { RunEnv } from "../ports/run_env.ts";
 import type { TaskSource } from "../ports/task.ts";
 import type { HostBatch } from "../train/loss.ts";
-import { release } from "../train/ownership.ts";
-import { tensorsOf } from "../train/train_state.ts";
 import type { Tree } from "../train/tree.ts";
+import { requireSegmentsHere } from "./require_segments_here.ts";
 import { codeChange } from "./check_code.ts";
-import { describeError } from "./describe_error.ts";
-import type { RunError } from "./errors.ts";
 import { plansOf } from "./plan.ts";
-import { readRun } from "./read_run.ts";
-import { recorderFrom } from "./recorder.ts";
-import { restoreState } from "./restore_state.ts";
-import { takeStretches } from "./stretches.ts";
+import { readRun, type RecordedRun } from "./read_run.ts";
+import type { RunError } from "./errors.ts";
+import { replayProblem } from "./replay_problem.ts";
+import { replayAll } from "./replay_all.ts";
+import type { SegmentWorkers } from "./segment_workers.ts";
 import { type Problem, type VerifyReport, verifyRun } from "./verify_run.ts";
 
-/** Problems that do not stand in the way of a replay: it reads no snapshot, no code and no derived data. */
-const HARMLESS: readonly Problem["type"][] = [
-  "SnapshotUnreadable",
-  "CodeUnreadable",
-  "DerivedDiffers",
-];
+/** Problems after which nothing can be recomputed: nobody knows what was to be computed. */
+const FATAL: readonly Problem["type"][] = ["LogDamaged", "HistoryFlawed"];
+
+/** What of a run is recomputed, and where. */
+export interface ReplayOptions extends StepRange {
+  /** Takes some of the segments at random; all of them unless given. */
+  readonly sample?: {
+    /** How many; all where there are no more. */
+    readonly count: number;
+    /** The source of chance: `systemDraw`, or another that nobody can foresee. */
+    readonly draw: Draw;
+  };
+  /** Where the segments are recomputed; one after the other in this thread unless given. Borrowed. */
+  readonly workers?: SegmentWorkers;
+}
 
 /**
- * Recomputes a run from its initial state to the head of its log and compares every event and every
- * snapshot's state with what was recorded, after checking its integrity. Writes nothing. Other code than the
- * run's may do so: the comparison proves it, and the report says in what it differs.
+ * Recomputes a run and compares every event and every snapshot's state with what was recorded, after
+ * checking its integrity. Writes nothing.
+ *
+ * The run is recomputed in segments from each kept snapshot to the next, each apart from the others. The
+ * state at the end of one is what the next one begins with, so together they prove the whole run. A
+ * snapshot that is unreadable, or not what the log says, is none to begin with. All differences are in
+ * `replay.segments`; the problem that the report names is the one of the lowest step. Where the log is
+ * damaged, or its history cannot be, nothing is recomputed.
+ *
+ * Other code than the run's may recompute it: the comparison proves it, and the report says in what it
+ * differs. Of a run that went back, the live path is recomputed. Fails with StepsOutside where the run has no such
+ * steps.
  */
 export function replayRun<P extends Tree, B extends HostBatch>(
   env: RunEnv,
   run: RunId,
   task: TaskSource<P, B>,
+  options: ReplayOptions = {},
 ): TaskEither<RunError, VerifyReport> {
   return attempt<RunError, VerifyReport>(async (get) => {
     await env.device.activate();
     const verified = await get(verifyRun(env.store, run));
-    if (verified.problems.some(({ type }) => !HARMLESS.includes(type))) return verified;
-    const { state: head, events } = await get(readRun(env.store, run));
-    const otherCode = await codeChange(env, run, head);
+    if (verified.problems.some(({ type }) => FATAL.includes(type))) return verified;
+    const recorded = await get(readRun(env.store, run));
+    const otherCode = await codeChange(env, run, recorded.state);
     const report = { ...verified, ...(otherCode && { otherCode }) };
-    const changes = environmentChanges(head.environment!, env.device.environment);
-    if (changes.length > 0) fail({ type: "EnvironmentChanged", changes });
-    const moved = plain(events).findLast(({ type, data }) =>
-      type === "RunResumed" && "environment" in data
-    );
-    if (moved?.type === "RunResumed") {
-      const { backend } = startOf(events).environment;
-      fail({ type: "ComputedElsewhere", run, from: 1, to: moved.data.step, backend });
-    }
     const plans = plansOf(run, task as TaskSource);
-    const replayed = await attempt<RunError, VerifyReport>(async (get) => {
-      const contents = { base: initialState, events };
-      const log = { recent: contents, whole: () => Promise.resolve(contents), snapshots: [] };
-      const { state, runState, history, pending } = await restoreState(env, plans, log, -1);
-      const recorder = recorderFrom({ state: runState, history, pending });
-      const loop = { env, run, plans, recorder, heals: () => false, get };
-      release(tensorsOf(await takeStretches(loop, state, head.step)));
-      if (recorder.next()?.type === "RunCompleted") await recorder.record({ type: "CompleteRun" });
-      const extra = recorder.next();
-      if (extra !== undefined) return withProblem(report, notRecomputed(extra, head.step));
-      return { ...report, replay: { steps: head.step, compared: recorder.compared() } };
-    })();
-    if (E.isRight(replayed)) return replayed.right;
-    const error = replayed.left;
-    if (error.type !== "Diverged") return fail(error);
-    return withProblem(report, {
-      type: "Diverged",
-      step: error.step,
-      message: describeError(error),
+    await plans.at(recorded.state); // fails where it is not the run's task
+    const within = segmentsOf(recorded, report.problems, options);
+    const { sample, workers } = options;
+    const segments = sample ? sampleOf(within, sample.count, sample.draw) : within;
+    requireSegmentsHere(run, recorded.events, segments, env.device.environment);
+    env.reporter?.report({
+      type: "Replaying",
+      run,
+      segments: segments.length,
+      of: within.length,
+      steps: sum(segments, ({ from, to }) => to - from),
+      workers: Math.min(workers?.count ?? 1, segments.length),
     });
+    const replays = await replayAll(env, recorded, plans, segments, workers);
+    const problem = replayProblem(replays);
+    const problems = problem === undefined ? report.problems : [...report.problems, problem];
+    return {
+      ...report,
+      ok: problems.length === 0,
+      replay: {
+        steps: sum(replays, ({ steps }) => steps),
+        compared: sum(replays, ({ compared }) => compared),
+        fingerprints: sum(replays, ({ fingerprints }) => fingerprints),
+        segments: replays,
+        ...(sample && {
+          of: within.length,
+          chance: chanceOfCatching(segments.length, within.length),
+        }),
+      },
+      problems,
+    };
   });
 }
 
-function withProblem(report: VerifyReport, problem: Problem): VerifyReport {
-  return { ...report, ok: false, problems: [...report.problems, problem] };
+/** The segments of the steps that are asked for; none begins with a snapshot that has a problem. */
+function segmentsOf(
+  { run, state: head }: RecordedRun,
+  problems: readonly Problem[],
+  range: StepRange,
+): readonly ReplaySegment[] {
+  const first = firstStep(head);
+  const { from = first, to = head.step } = range;
+  const asksAll = range.from === undefined && range.to === undefined;
+  if (
+    !asksAll && !(first <= from && from < head.step && first < to && to <= head.step && from <= to)
+  ) {
+    fail({ type: "StepsOutside", run, from, to, first, head: head.step } satisfies RunError);
+  }
+  const unusable = problems
+    .filter(({ type }) => type === "SnapshotUnreadable" || type === "SnapshotDiffers")
+    .flatMap(({ step }) => step ?? []);
+  return segmentsWithin(replaySegments(head, new Set(unusable)), range);
 }
 
-/** An event at the end of the log that the training does not lead to. */
-function notRecomputed(event: RunEvent, step: number): Problem {
-  const message = `The log ends in ${event.type}, which no recomputation makes`;
-  return { type: "HistoryFlawed", step, message };
-}
-
-function plain(events: readonly RecordedEvent[]): readonly RunEvent[] {
-  return events.map(({ event }) => event);
-}
-
-function startOf(events: readonly RecordedEvent[]): RunStarted["data"] {
-  return (events[0]!.event as RunStarted).data;
+function sum<A>(items: readonly A[], amount: (item: A) => number): number {
+  return items.reduce((total, item) => total + amount(item), 0);
 }

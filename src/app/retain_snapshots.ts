@@ -31,6 +31,15 @@ export async function checkedPolicy(
   return undefined;
 }
 
+/** The retention of a loop, where it has a policy. */
+export function retentionOf(
+  policy: RetentionPolicy | undefined,
+  resumedFrom?: SnapshotId,
+): Pick<Loop, "retention"> {
+  if (policy === undefined) return {};
+  return { retention: { policy, ...(resumedFrom && { resumedFrom }) } };
+}
+
 /**
  * Prunes what the loop's retention does not want, after a snapshot was stored: events first, then the
  * view, then the bytes. Space that cannot be freed is reported and never stops a training.

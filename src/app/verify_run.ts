@@ -2,10 +2,11 @@ import * as E from "fp-ts/Either.js";
 import type { TaskEither } from "fp-ts/TaskEither.js";
 import { historyDigest, NO_HISTORY } from "../codec/history_digest.ts";
 import type { Digest } from "../core/digest.ts";
-import type { RunEvent } from "../core/event.ts";
+import { isStep, type RunEvent } from "../core/event.ts";
+import { evolve, initialState } from "../core/evolve.ts";
 import { historyFlaw } from "../core/history_flaw.ts";
 import type { RunId } from "../core/run_id.ts";
-import { keptSnapshots, type SnapshotRef } from "../core/run_state.ts";
+import { keptSnapshots, ownSteps, type SnapshotRef } from "../core/run_state.ts";
 import { attempt, fail } from "../ports/attempt.ts";
 import type { LogError, TornTail } from "../ports/event_log.ts";
 import type { Store } from "../ports/store.ts";
@@ -14,6 +15,7 @@ import { checkSnapshot } from "./check_snapshot.ts";
 import { describeError } from "./describe_error.ts";
 import type { CodeDiffers, RunError } from "./errors.ts";
 import { readRun } from "./read_run.ts";
+import type { SegmentReplay } from "./replay_segment.ts";
 import { lostCode } from "./run_code.ts";
 import { type UnnamedView, unnamedViews } from "./unnamed_views.ts";
 
@@ -27,13 +29,31 @@ export interface VerifyReport {
   readonly steps: number;
   /** Snapshots whose every byte was checked. */
   readonly snapshots: number;
-  /** Present when the steps were recomputed: how many, and how many events were compared. */
-  readonly replay?: { readonly steps: number; readonly compared: number };
+  /** Present when steps were recomputed. */
+  readonly replay?: ReplayReport;
   /** Present when steps were recomputed by other code than the run's: in what it differs. */
   readonly otherCode?: CodeDiffers;
   /** A last line that was never acknowledged: no fault, and cut off when the run goes on. */
   readonly torn?: TornTail;
   readonly problems: readonly Problem[];
+}
+
+/** What was recomputed of a run. */
+export interface ReplayReport {
+  /** Steps that are as recorded. */
+  readonly steps: number;
+  /** Events that are as recorded, and those of them that have a fingerprint of the state. */
+  readonly compared: number;
+  readonly fingerprints: number;
+  /** In the order of their steps. */
+  readonly segments: readonly SegmentReplay[];
+  /** How many segments there were, where some were taken at random. */
+  readonly of?: number;
+  /**
+   * The chance that one forged segment is among those: their number over `of`. `chanceOfCatching` has
+   * the formula for several.
+   */
+  readonly chance?: number;
 }
 
 /** Something that is not as it should be. */
@@ -51,6 +71,8 @@ export interface Problem {
   /** The first step that is wrong, where one can be named. */
   readonly step?: number;
   readonly position?: number;
+  /** The tensors that differ, as "group/path", where they are known. */
+  readonly leaves?: readonly string[];
   readonly message: string;
 }
 
@@ -73,7 +95,7 @@ export function verifyRun(store: Store, run: RunId): TaskEither<RunError, Verify
     if (flaw !== undefined) {
       const { position, reason } = flaw;
       const message = `History is wrong at position ${position}: ${reason}`;
-      problems.push({ type: "HistoryFlawed", position, message });
+      problems.push({ type: "HistoryFlawed", step: stepAt(events, position), position, message });
     }
     const histories = historiesAt(events);
     const kept = keptSnapshots(state);
@@ -108,12 +130,18 @@ export function verifyRun(store: Store, run: RunId): TaskEither<RunError, Verify
       ok: problems.length === 0,
       run,
       events: events.length,
-      steps: state.step,
+      steps: ownSteps(state),
       snapshots: kept.length,
       ...(torn && { torn }),
       problems,
     };
   });
+}
+
+/** The step that the event at a position is to be of: the next one where it is a step's. */
+function stepAt(events: readonly RunEvent[], position: number): number {
+  const { step } = events.slice(0, position).reduce(evolve, initialState);
+  return isStep(events[position]!) ? step + 1 : step;
 }
 
 /** Whether a snapshot was not pruned while the run was verified. */

@@ -1,8 +1,9 @@
 import { systemStopwatch } from "../adapters/system_stopwatch.ts";
 import { readHead } from "../app/read_run.ts";
 import type { RunOutcome } from "../app/run_outcome.ts";
+import { type ResumeOptions, type ResumeOutcome, resumeRun } from "../app/resume_run.ts";
 import { trainRun } from "../app/train_run.ts";
-import type { PartialConfig, RunConfig } from "../core/config.ts";
+import type { PartialConfig } from "../core/config.ts";
 import type { RunId } from "../core/run_id.ts";
 import type { RunState } from "../core/run_state.ts";
 import { runSummary } from "../core/run_summary.ts";
@@ -13,11 +14,12 @@ import type { ArgumentsOf } from "./command_line.ts";
 import { backendChoice, orExit, printJson } from "./context.ts";
 import { openDeviceFor } from "./open_device.ts";
 import { progressReporter } from "./progress_reporter.ts";
+import { freeName } from "./free_name.ts";
 import { codeOfRecipe } from "./recipe_code.ts";
+import { recipeSource } from "./recipe_source.ts";
 import { retentionOf } from "./retention_arguments.ts";
 import { INTERRUPTED, stopSignals } from "./stop_signals.ts";
 import { loss } from "./table.ts";
-import { UsageError } from "./usage_error.ts";
 
 /** A training that the command line asked for. */
 export interface Assignment {
@@ -27,15 +29,14 @@ export interface Assignment {
   readonly recipe: Recipe;
   /** The state of the run to be continued; undefined for a new one. */
   readonly state: RunState | undefined;
-  readonly config: RunConfig;
   readonly asked: PartialConfig;
 }
 
 /** Trains, shows it, and gives the exit status: 0 done or paused, 130 stopped by a signal. */
 export async function carryOut(assignment: Assignment): Promise<number> {
-  const { args, store, id, recipe, state, config, asked } = assignment;
+  const { args, store, id, recipe, state, asked } = assignment;
   const say = args.json ? console.error : console.log;
-  const task = await taskOf(recipe, config);
+  const source = recipeSource(recipe);
   const device = await openDeviceFor(backendChoice(args.backend), state, say);
   const code = await codeOfRecipe(recipe);
   const reporter = progressReporter({ say, json: args.json });
@@ -43,18 +44,26 @@ export async function carryOut(assignment: Assignment): Promise<number> {
   const retention = retentionOf(args);
   try {
     const env = { store, device, reporter, code, stopwatch: systemStopwatch };
-    const outcome = await orExit(trainRun(env, id, task, {
+    const options = {
       config: asked,
       stop: stop.signal,
       acceptEnvironment: args.acceptEnvironment,
       acceptCodeChange: args.acceptCodeChange,
+      ...(args.schedule && { schedule: args.schedule }),
       ...(retention !== undefined && { retention }),
       ...(args.until !== undefined && { until: args.until }),
-    }));
+    };
+    const outcome: ResumeOutcome = await orExit(
+      args.verb === "train"
+        ? trainRun(env, id, source, options)
+        : resumeRun(env, id, source, { ...options, ...await placeOf(args, store, id) }),
+    );
     reporter.close();
+    const task = await source(outcome.state.config!);
     sayOutcome(outcome, state, task, args.until, say);
     if (args.json) {
-      printJson({ runId: id, ...runSummary((await orExit(readHead(store, id))).state) });
+      const { run } = outcome;
+      printJson({ runId: run, ...runSummary((await orExit(readHead(store, run))).state) });
     }
     return stop.signal.aborted && outcome.status !== "completed" ? INTERRUPTED : 0;
   } finally {
@@ -63,14 +72,16 @@ export async function carryOut(assignment: Assignment): Promise<number> {
   }
 }
 
-/** A recipe refuses settings that make no model with a RangeError. */
-async function taskOf(recipe: Recipe, config: RunConfig): Promise<Task> {
-  try {
-    return await recipe.task(config);
-  } catch (error) {
-    if (error instanceof RangeError) throw new UsageError(`${error.message}.`);
-    throw error;
-  }
+/** Where `resume` goes on, and as what where it cannot. */
+async function placeOf(
+  { at, onDivergence }: ArgumentsOf<"resume">,
+  store: Store,
+  id: RunId,
+): Promise<Pick<ResumeOptions, "at" | "onDivergence">> {
+  return {
+    ...(at !== undefined && { at }),
+    ...(onDivergence === "fork" && { onDivergence: { fork: await freeName(store, `${id}-fork`) } }),
+  };
 }
 
 function sayOutcome(
@@ -91,7 +102,7 @@ function sayOutcome(
     return say(`run "${run}" paused at step ${state.step}. ${on}`);
   }
   const { lastLoss, bestLoss, bestStep } = runSummary(state);
-  const already = before?.status === "completed";
+  const already = before?.status === "completed" && before.version === state.version;
   say(
     `run "${run}" ${already ? "is complete already" : "completed"} at step ${state.step}: ` +
       `last loss ${loss(lastLoss)}, best ${loss(bestLoss)} at step ${bestStep ?? "-"}` +

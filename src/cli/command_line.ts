@@ -68,6 +68,41 @@ const retention = {
   })),
 };
 
+const setting = {
+  set: multiple(option("--set", string({ metavar: "PATH=VALUE" }), {
+    description: message`a setting, such as optimizer.learningRate=0.001`,
+  })),
+  maxSteps: optional(option("--max-steps", integer({ metavar: "N" }), {
+    description: message`steps of the plan (steps.max)`,
+  })),
+  saveEvery: optional(option("--save-every", integer({ metavar: "N" }), {
+    description: message`steps between snapshots (save.every)`,
+  })),
+  lr: optional(option("--lr", float({ metavar: "RATE" }), {
+    description: message`peak learning rate (optimizer.learningRate)`,
+  })),
+  seed: optional(option("--seed", integer({ metavar: "N" }), {
+    description: message`root of every random number (seed)`,
+  })),
+  schedule: optional(option("--schedule", oneOf("keep", "stretch"), {
+    description:
+      message`where steps.max of a run changes: keep the schedule as long as it was, and its last rate after it (unless given), or stretch it`,
+  })),
+};
+
+const at = optional(option("--at", string({ metavar: "PLACE" }), {
+  description:
+    message`a step, best, final, or a checkpoint by name, such as step-001200; the last step unless given`,
+}));
+
+const branch = optional(option("--branch", integer({ metavar: "N", min: 1 }), {
+  description: message`the Nth branch that the run left when it went back, not the live one`,
+}));
+
+const runAtArgument = argument(string({ metavar: "RUN[@PLACE]" }), {
+  description: message`name of the run, alone or with a step or the name of a checkpoint`,
+});
+
 const train = command(
   "train",
   object({
@@ -83,21 +118,7 @@ const train = command(
       description:
         message`continue the run if it exists (auto), start another beside it (never), or expect it to exist (must)`,
     })),
-    set: multiple(option("--set", string({ metavar: "PATH=VALUE" }), {
-      description: message`a setting, such as optimizer.learningRate=0.001`,
-    })),
-    maxSteps: optional(option("--max-steps", integer({ metavar: "N" }), {
-      description: message`steps of the plan (steps.max)`,
-    })),
-    saveEvery: optional(option("--save-every", integer({ metavar: "N" }), {
-      description: message`steps between snapshots (save.every)`,
-    })),
-    lr: optional(option("--lr", float({ metavar: "RATE" }), {
-      description: message`peak learning rate (optimizer.learningRate)`,
-    })),
-    seed: optional(option("--seed", integer({ metavar: "N" }), {
-      description: message`root of every random number (seed)`,
-    })),
+    ...setting,
     ...continuing,
     ...keeping,
     ...retention,
@@ -113,6 +134,12 @@ const resume = command(
   object({
     verb: constant("resume"),
     run: runArgument,
+    at,
+    ...setting,
+    onDivergence: optional(option("--on-divergence", oneOf("stop", "fork"), {
+      description:
+        message`where a step cannot be recomputed as recorded: stop (unless given), or go on as a fork from where all was exact`,
+    })),
     ...continuing,
     ...keeping,
     ...retention,
@@ -120,18 +147,63 @@ const resume = command(
     ...store,
     ...json,
   }),
-  { brief: message`continue a run` },
+  {
+    brief: message`continue a run, from any step, with the settings it has or others`,
+    description:
+      message`Continues a run. What lies between a snapshot and the step is recomputed and compared with the log before anything is added. Going on from an earlier step leaves what followed in the log, as a branch of its own. Changed settings are recorded.`,
+  },
 );
 
-const runs = command("runs", object({ verb: constant("runs"), ...store, ...json }), {
-  brief: message`list the runs`,
-});
+const fork = command(
+  "fork",
+  object({
+    verb: constant("fork"),
+    parent: runArgument,
+    at,
+    run: optional(option("--run", string({ metavar: "ID" }), {
+      description: message`name of the new run; RUN-fork unless given`,
+    })),
+    weightsOnly: option("--weights-only", {
+      description: message`take the parameters alone, into a training with a new optimiser`,
+    }),
+    withoutSamples: optional(option("--without-samples", string({ metavar: "LIST" }), {
+      description:
+        message`leave these samples out from there on: numbers and ranges, such as 3,17,40-45, or @FILE`,
+    })),
+    skipBatch: optional(option("--skip-batch", string({ metavar: "LIST" }), {
+      description: message`leave out the batches that the run used in these steps, such as 130-134`,
+    })),
+    ...setting,
+    ...device,
+    ...store,
+    ...json,
+  }),
+  { brief: message`make a new run that begins with the state of any step of another` },
+);
+
+const materialize = command(
+  "materialize",
+  object({ verb: constant("materialize"), run: runAtArgument, ...device, ...store, ...json }),
+  { brief: message`make the snapshot of any step by recomputation, and keep it` },
+);
+
+const runs = command(
+  "runs",
+  object({
+    verb: constant("runs"),
+    tree: option("--tree", { description: message`draw which run is a fork of which` }),
+    ...store,
+    ...json,
+  }),
+  { brief: message`list the runs` },
+);
 
 const show = command(
   "show",
   object({
     verb: constant("show"),
-    run: runArgument,
+    run: runAtArgument,
+    branch,
     code: optional(option("--code", string({ metavar: "DIR" }), {
       description:
         message`write the code that computes the run to this directory, which is empty or new`,
@@ -144,7 +216,7 @@ const show = command(
 
 const log = command(
   "log",
-  object({ verb: constant("log"), run: runArgument, ...store, ...json }),
+  object({ verb: constant("log"), run: runArgument, branch, ...store, ...json }),
   { brief: message`a run's events, one a line` },
 );
 
@@ -168,6 +240,19 @@ const verify = command(
     replay: option("--replay", {
       description: message`recompute every step and compare it, bit for bit`,
     }),
+    from: optional(option("--from", integer({ metavar: "STEP", min: 0 }), {
+      description: message`with --replay: begin at the nearest snapshot at or before this step`,
+    })),
+    to: optional(option("--to", integer({ metavar: "STEP", min: 1 }), {
+      description: message`with --replay: end at the nearest snapshot at or after this step`,
+    })),
+    sample: optional(option("--sample", integer({ metavar: "K", min: 1 }), {
+      description:
+        message`with --replay: recompute K segments between snapshots, taken at random, and say the chance of catching a forged one`,
+    })),
+    workers: optional(option("--workers", integer({ metavar: "N", min: 1 }), {
+      description: message`with --replay: recompute N segments at once; one unless given`,
+    })),
     repair: option("--repair", {
       description:
         message`make anew what the log can make anew: derived files, and lost snapshots by recomputation`,
@@ -242,17 +327,33 @@ const doctor = command(
   },
 );
 
-const verbs = { train, resume, runs, show, log, checkpoints, verify, diff, prune, gc, doctor };
-
-const grammar = or(
+const verbs = {
   train,
   resume,
+  fork,
   runs,
   show,
   log,
   checkpoints,
   verify,
   diff,
+  materialize,
+  prune,
+  gc,
+  doctor,
+};
+
+const grammar = or(
+  train,
+  resume,
+  fork,
+  runs,
+  show,
+  log,
+  checkpoints,
+  verify,
+  diff,
+  materialize,
   prune,
   gc,
   doctor,

@@ -2,14 +2,17 @@ import { fileStore } from "../adapters/file_store.ts";
 import { readRun } from "../app/read_run.ts";
 import { encodeLine } from "../codec/envelope_codec.ts";
 import type { RunEvent } from "../core/event.ts";
+import { branchOfRun } from "./branch_of_run.ts";
 import type { ArgumentsOf } from "./command_line.ts";
 import { orExit, runIdOf, runsDirectory } from "./context.ts";
 
-/** Prints a run's events: with --json each envelope exactly as it is stored. */
+/** Prints a run's events, or those that lead to the end of a branch: with --json each envelope exactly as it is stored. */
 export async function run(args: ArgumentsOf<"log">): Promise<number> {
   const store = fileStore(runsDirectory(args.runs));
-  const { events, torn } = await orExit(readRun(store, runIdOf(args.run)));
-  for (const recorded of events) {
+  const recorded = await orExit(readRun(store, runIdOf(args.run)));
+  const { events, torn } = recorded;
+  const shown = args.branch === undefined ? events : branchOfRun(recorded, args.branch);
+  for (const recorded of shown) {
     if (args.json) console.log(encodeLine(recorded));
     else {
       const { position, recordedAt, event } = recorded;
@@ -33,6 +36,15 @@ function describe(event: RunEvent): string {
       const { step, loss, gradNorm, learningRate, lossScale } = event.data;
       return `${event.type.padEnd(15)}  step ${step}  loss ${loss}  gradNorm ${gradNorm}  ` +
         `lr ${learningRate}${lossScale === undefined ? "" : `  lossScale ${lossScale}`}`;
+    }
+    case "ConfigChanged": {
+      const { step, changes, class: kind } = event.data;
+      const values = Object.entries(changes).map(([path, value]) => `${path} ${value}`);
+      return `ConfigChanged    step ${step}  ${values.join("  ")}  (${kind})`;
+    }
+    case "RunRewound": {
+      const { step, position } = event.data;
+      return `RunRewound       step ${step}  position ${position}: what followed it is a branch of its own`;
     }
     default: {
       const facts = Object.entries(event.data).map(([name, value]) =>

@@ -15,6 +15,10 @@ async function carryOut(args: Arguments): Promise<number> {
       return await (await import("./train.ts")).run(args);
     case "resume":
       return await (await import("./resume.ts")).run(args);
+    case "fork":
+      return await (await import("./fork.ts")).run(args);
+    case "materialize":
+      return await (await import("./materialize.ts")).run(args);
     case "runs":
       return await (await import("./runs.ts")).run(args);
     case "show":

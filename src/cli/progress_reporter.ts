@@ -20,12 +20,22 @@ export function progressReporter(
   const terminal = Deno.stderr.isTerminal() && !json;
   const meter = terminal ? barMeter() : lineMeter(say);
   let resumingSince = 0;
+  let replay: { readonly steps: number; done: number } | undefined;
   return {
     close: () => meter.stop(),
     report(notice) {
       switch (notice.type) {
         case "Step":
-          return meter.step(notice);
+          // Segments are recomputed at once: what is counted is the work, not the place in the run.
+          if (replay === undefined) return meter.step(notice);
+          return meter.step({ ...notice, step: ++replay.done, maxSteps: replay.steps });
+        case "Replaying":
+          replay = { steps: notice.steps, done: 0 };
+          return say(describe(notice));
+        case "SegmentReplayed":
+          if (notice.differs !== undefined) meter.stop();
+          else if (terminal) return;
+          return say(describe(notice));
         case "Resuming":
           resumingSince = performance.now();
           return say(resumingLine(notice));
@@ -119,14 +129,19 @@ function resumingLine({ run, snapshot, head, maxSteps }: NoticeOf<"Resuming">): 
 }
 
 function resumedLines(notice: NoticeOf<"Resumed">, milliseconds: number): string {
-  const { step, epoch, recomputed, compared, history, best } = notice;
+  const { step, epoch, recomputed, compared, fingerprints, history, best } = notice;
   const proof = recomputed === 0
     ? "nothing to recompute: the snapshot stands at the head of the log"
-    : `recomputed ${recomputed} steps, compared ${compared} events: all equal, bit for bit`;
+    : `recomputed ${recomputed} steps, compared ${compared} events, ${fingerprints} of them with a ` +
+      "fingerprint of the state: all equal, bit for bit";
   return `${proof} (${(milliseconds / 1000).toFixed(1)} s)\n` +
     `Resumed at global_step=${step}, epoch ${epoch}, ` +
     `best loss ${best === undefined ? "-" : `${best.loss.toFixed(4)} at step ${best.step}`}, ` +
     `${history} steps in the history`;
+}
+
+function counted(segments: number): string {
+  return segments === 1 ? "1 segment" : `${segments} segments`;
 }
 
 function changedLine({ step, change, config }: NoticeOf<"Changed">): string {
@@ -156,9 +171,25 @@ function describe(notice: Exclude<Notice, NoticeOf<"Step" | "Resuming" | "Resume
     case "Rewound":
       return `gone back from step ${notice.head} to step ${notice.step}: what followed stays in the log, ` +
         "as a branch of its own";
+    case "Forked":
+      return `step ${notice.divergence} could not be recomputed as recorded: going on as the fork ` +
+        `"${notice.run}" from step ${notice.step}, up to which all is exact`;
     case "SnapshotSkipped":
       return `the snapshot of step ${notice.step} cannot be used: ${notice.reason}; ` +
         "going further back";
+    case "Replaying": {
+      const { run, segments, of, steps, workers } = notice;
+      const taken = segments < of ? `${segments} of ${of} segments, taken at random` : counted(of);
+      return `replaying "${run}": ${steps} steps in ${taken}` +
+        (workers > 1 ? `, ${workers} at once` : "");
+    }
+    case "SegmentReplayed": {
+      const { from, to, compared, differs, done, of } = notice;
+      return `segment ${done} of ${of}: steps ${from + 1} to ${to}, ` +
+        (differs === undefined
+          ? `${compared} events compared: all equal`
+          : `not as recorded from step ${differs} on`);
+    }
     case "Evaluated":
       return `step ${notice.step}: evaluation loss ${notice.loss.toFixed(4)}` +
         (notice.emaLoss === undefined ? "" : `, of the average ${notice.emaLoss.toFixed(4)}`);

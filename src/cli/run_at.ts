@@ -1,4 +1,6 @@
 import type { RunAt } from "../app/diff_runs.ts";
+import type { RunId } from "../core/run_id.ts";
+import { parsePlace, PLACE_NAMES } from "../core/run_place.ts";
 import { runIdOf } from "./context.ts";
 import { UsageError } from "./usage_error.ts";
 
@@ -10,4 +12,15 @@ export function runAtOf(text: string): RunAt {
   const step = text.slice(at + 1);
   if (/^\d+$/.test(step) && Number.isSafeInteger(Number(step))) return { run, step: Number(step) };
   throw new UsageError(`Expected a step after "${run}@", such as ${run}@1200, found "${step}".`);
+}
+
+/** A run that was typed, alone or with a place in it by any name: `RUN`, `RUN@1200` or `RUN@best`. */
+export function runPlaceOf(text: string): { readonly run: RunId; readonly at?: string } {
+  const at = text.indexOf("@");
+  if (at < 0) return { run: runIdOf(text) };
+  const place = text.slice(at + 1);
+  if (parsePlace(place) === undefined) {
+    throw new UsageError(`Expected after "@" ${PLACE_NAMES}, found "${place}".`);
+  }
+  return { run: runIdOf(text.slice(0, at)), at: place };
 }

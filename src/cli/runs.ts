@@ -3,9 +3,10 @@ import { readHead } from "../app/read_run.ts";
 import { runSummary } from "../core/run_summary.ts";
 import type { ArgumentsOf } from "./command_line.ts";
 import { missingDirectory, orExit, printJson, runsDirectory } from "./context.ts";
+import { runTree } from "./run_tree.ts";
 import { loss, table } from "./table.ts";
 
-/** Lists the runs. A run whose log cannot be read is listed as that, and does not hide the others. */
+/** Lists the runs, or draws which is a fork of which. A run whose log cannot be read is listed as that, and does not hide the others. */
 export async function run(args: ArgumentsOf<"runs">): Promise<number> {
   const root = runsDirectory(args.runs);
   const missing = await missingDirectory(root);
@@ -17,6 +18,7 @@ export async function run(args: ArgumentsOf<"runs">): Promise<number> {
   }
   if (args.json) printJson(rows);
   else if (rows.length === 0) console.log(`There are no runs in ${root}.`);
+  else if (args.tree) console.log(treeOf(rows));
   else {
     console.log(table(
       ["RUN", "RECIPE", "STATUS", "STEP", "LOSS", "BEST", "LAST EVENT"],
@@ -34,12 +36,41 @@ export async function run(args: ArgumentsOf<"runs">): Promise<number> {
   return 0;
 }
 
+type Row = Awaited<ReturnType<typeof rowOf>>;
+
+function treeOf(rows: readonly Row[]): string {
+  const lines = runTree(rows).map(({ run, lead }) => [
+    `${lead}${run.runId}`,
+    run.parent === null
+      ? ""
+      : `${run.takes === "weights" ? "weights of" : "from"} ${run.parent}@${run.parentStep}`,
+    run.status,
+    `${run.step}/${run.maxSteps ?? "-"}`,
+    loss(run.lastLoss),
+    loss(run.bestLoss),
+  ]);
+  return table(["RUN", "BEGAN", "STATUS", "STEP", "LOSS", "BEST"], lines);
+}
+
 async function rowOf(store: ReturnType<typeof fileStore>, id: string) {
   try {
     const { state, ends } = await orExit(readHead(store, id));
     const { status, recipe, step, maxSteps, lastLoss, bestLoss } = runSummary(state);
     const lastEventAt = ends.last.recordedAt;
-    return { runId: id, recipe, status, step, maxSteps, lastLoss, bestLoss, lastEventAt };
+    const { parent, takes } = state.origin ?? {};
+    return {
+      runId: id,
+      recipe,
+      status,
+      step,
+      maxSteps,
+      lastLoss,
+      bestLoss,
+      lastEventAt,
+      parent: parent?.run ?? null,
+      parentStep: parent?.step ?? null,
+      takes: takes ?? null,
+    };
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     return {
@@ -51,6 +82,9 @@ async function rowOf(store: ReturnType<typeof fileStore>, id: string) {
       lastLoss: null,
       bestLoss: null,
       lastEventAt: null,
+      parent: null,
+      parentStep: null,
+      takes: null,
       error: error.message,
     };
   }

@@ -13,10 +13,16 @@ export interface AskedSettings {
   readonly asked: PartialConfig;
 }
 
+/** What the command line says of settings. */
+export type SettingArguments = Pick<
+  ArgumentsOf<"train">,
+  "set" | "maxSteps" | "saveEvery" | "lr" | "seed"
+>;
+
 /** Applies `--set` and the short flags to `base`, the short flags last. */
 export function settingsOfArguments(
   base: RunConfig,
-  args: ArgumentsOf<"train">,
+  args: SettingArguments,
 ): AskedSettings {
   const short: [string, number | undefined][] = [
     ["steps.max", args.maxSteps],

@@ -1,28 +1,43 @@
 import { fileStore } from "../adapters/file_store.ts";
 import { diskUse } from "../app/disk_use.ts";
 import { writeFiles } from "../adapters/write_files.ts";
-import { readHead } from "../app/read_run.ts";
+import type { RunError } from "../app/errors.ts";
+import { placeAt } from "../app/place_in_run.ts";
+import { readHead, readRun } from "../app/read_run.ts";
+import type { PastState } from "../app/rewind.ts";
 import { readCode } from "../app/run_code.ts";
 import { kernelSetDigest } from "../codec/kernel_set_digest.ts";
 import { settings } from "../core/config_path.ts";
+import { evolve, initialState } from "../core/evolve.ts";
 import type { RunId } from "../core/run_id.ts";
+import type { RunOrigin } from "../core/run_origin.ts";
+import type { RunState } from "../core/run_state.ts";
 import { runSummary } from "../core/run_summary.ts";
+import { attempt } from "../ports/attempt.ts";
 import type { Store } from "../ports/store.ts";
+import { branchOfRun } from "./branch_of_run.ts";
 import type { ArgumentsOf } from "./command_line.ts";
-import { orExit, printJson, runIdOf, runsDirectory } from "./context.ts";
+import { orExit, printJson, runsDirectory } from "./context.ts";
 import { diskText } from "./disk_text.ts";
+import { runPlaceOf } from "./run_at.ts";
 import { loss, table } from "./table.ts";
 import { UsageError } from "./usage_error.ts";
 
-/** Shows what a run is and how far it came. */
+/** Shows what a run is and how far it came, or what it was at a step of it or of a branch that it left. */
 export async function run(args: ArgumentsOf<"show">): Promise<number> {
-  const id = runIdOf(args.run);
+  const { run, at } = runPlaceOf(args.run);
   const store = fileStore(runsDirectory(args.runs));
-  if (args.code !== undefined) return await writeCode(store, id, args.code, args.json);
-  const { state, ends, torn } = await orExit(readHead(store, id));
-  const disk = await orExit(diskUse(store, id, state));
+  if (args.code !== undefined) return await writeCode(store, run, args.code, args.json);
+  return at === undefined && args.branch === undefined
+    ? await showHead(store, run, args.json)
+    : await showPast(store, run, at, args);
+}
+
+async function showHead(store: Store, run: RunId, json: boolean): Promise<number> {
+  const { state, ends, torn } = await orExit(readHead(store, run));
+  const disk = await orExit(diskUse(store, run, state));
   const summary = {
-    runId: id,
+    runId: run,
     ...runSummary(state),
     sessions: ends.last.session,
     startedAt: ends.first.recordedAt,
@@ -30,15 +45,61 @@ export async function run(args: ArgumentsOf<"show">): Promise<number> {
     torn: torn ?? null,
     disk,
   };
-  if (args.json) {
+  if (json) {
     printJson(summary);
     return 0;
   }
+  print(run, state, [
+    ["sessions", `${summary.sessions}, from ${summary.startedAt} to ${summary.lastEventAt}`],
+    ["snapshots", summary.snapshots.map(({ step }) => step).join(", ") || "none"],
+    ...(state.abandoned
+      ? [[
+        "left",
+        `snapshots of left branches: ${state.abandoned.map(({ step }) => step).join(", ")}`,
+      ]]
+      : []),
+    ["disk", diskText(disk)],
+    ...(torn ? [["torn tail", `${torn.bytes} bytes at ${torn.place}, never acknowledged`]] : []),
+  ]);
+  return 0;
+}
+
+/** What the run was after a step: of its live branch, or of one that it left. */
+async function showPast(
+  store: Store,
+  run: RunId,
+  at: string | undefined,
+  { branch, json }: Pick<ArgumentsOf<"show">, "branch" | "json">,
+): Promise<number> {
+  const recorded = await orExit(readRun(store, run));
+  const events = branchOfRun(recorded, branch);
+  const head = branch === undefined
+    ? recorded.state
+    : events.reduce((state, { event }) => evolve(state, event), initialState);
+  const past = attempt<RunError, PastState>(() =>
+    Promise.resolve(placeAt({ run, events, state: head }, at ?? "latest"))
+  );
+  const { state, history, position } = await orExit(past);
+  if (json) {
+    const { status: _, snapshots: __, ...rest } = runSummary(state);
+    printJson({ runId: run, ...rest, branch: branch ?? null, history, position });
+    return 0;
+  }
+  print(run, state, [
+    ["history", `${history.slice(0, 12)}, after ${position} events`],
+    ...(branch === undefined ? [] : [["branch", `${branch}, which the run left`]]),
+  ]);
+  return 0;
+}
+
+function print(run: RunId, state: RunState, more: readonly (readonly string[])[]): void {
+  const summary = runSummary(state);
   const { backend, adapter, tfjs, runtime, platform } = state.environment!;
   const environment = `${backend} (${adapter}), tfjs ${tfjs}, ${runtime}, ${platform}`;
   const facts = [
-    ["run", id],
+    ["run", run],
     ["recipe", summary.recipe ?? "-"],
+    ...(state.origin ? [["origin", originText(state.origin)]] : []),
     ["status", summary.status],
     ["step", `${summary.step} of ${summary.maxSteps}, epoch ${summary.epoch}`],
     ...(summary.skippedSteps > 0 ? [["skipped", `${summary.skippedSteps} steps`]] : []),
@@ -50,16 +111,22 @@ export async function run(args: ArgumentsOf<"show">): Promise<number> {
     ["backend", environment],
     ["kernels", kernelSetDigest(state.environment!)?.slice(0, 16) ?? "not recorded"],
     ["code", state.code?.slice(0, 12) ?? "not recorded"],
-    ["sessions", `${summary.sessions}, from ${summary.startedAt} to ${summary.lastEventAt}`],
-    ["snapshots", summary.snapshots.map(({ step }) => step).join(", ") || "none"],
-    ["disk", diskText(disk)],
-    ...(torn ? [["torn tail", `${torn.bytes} bytes at ${torn.place}, never acknowledged`]] : []),
+    ...more,
   ];
   console.log(table(["", ""], facts).trimStart());
   console.log("\nsettings");
   const rows = [...settings(state.config!)].map(([path, value]) => [`  ${path}`, String(value)]);
   console.log(table(["", ""], rows).replace(/^\s*\n/, ""));
-  return 0;
+}
+
+function originText({ parent, takes, leftOut, divergence }: RunOrigin): string {
+  const { run, step, state } = parent;
+  const what = takes === "weights" ? "the weights" : "the state";
+  return `${what} of "${run}" at step ${step} (${state.slice(0, 12)})` +
+    (leftOut
+      ? `, without ${leftOut.samples.length} samples and ${leftOut.places.length} places`
+      : "") +
+    (divergence === undefined ? "" : `, since its step ${divergence} could not be recomputed`);
 }
 
 /** Writes out the code that computes a run. */

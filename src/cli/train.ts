@@ -16,6 +16,7 @@ import {
   runIdOf,
   runsDirectory,
 } from "./context.ts";
+import { freeName } from "./free_name.ts";
 import { settingsOfArguments } from "./settings_of_arguments.ts";
 import { INTERRUPTED } from "./stop_signals.ts";
 import { storeOf } from "./store_of.ts";
@@ -42,7 +43,7 @@ export async function run(args: ArgumentsOf<"train">): Promise<number> {
   }
   const { config, asked } = settingsOfArguments(state?.config ?? recipe.config, args);
   const forNew = state === undefined ? config : asked;
-  return await carryOut({ args, store, id, recipe, state, config, asked: forNew });
+  return await carryOut({ args, store, id, recipe, state, asked: forNew });
 }
 
 interface Choice {
@@ -65,7 +66,7 @@ async function choose(
     }
     return { id: wanted, state: undefined };
   }
-  if (args.resume === "never") return beside(runs, wanted, say);
+  if (args.resume === "never") return await beside(store, wanted, say);
   const { state } = await orExit(readHead(store, wanted));
   const asks = args.resume === undefined && !args.json &&
     Deno.stdin.isTerminal() && Deno.stdout.isTerminal();
@@ -75,7 +76,7 @@ async function choose(
     case "yes":
       return { id: wanted, state };
     case "no":
-      return beside(runs, wanted, say);
+      return await beside(store, wanted, say);
     case "delete": {
       const archived = await orExit(store.log.archive(wanted));
       say(`run "${wanted}" was moved to ${runsDirectory(args.runs)}/${archived}`);
@@ -87,10 +88,8 @@ async function choose(
 }
 
 /** A new run under the next free name. */
-function beside(runs: readonly RunId[], wanted: RunId, say: (line: string) => void): Choice {
-  let number = 2;
-  while (runs.includes(`${wanted}-${number}`)) number++;
-  const id = runIdOf(`${wanted}-${number}`);
+async function beside(store: Store, wanted: RunId, say: (line: string) => void): Promise<Choice> {
+  const id = await freeName(store, wanted);
   say(`run "${wanted}" stays as it is; starting "${id}"`);
   return { id, state: undefined };
 }

@@ -1,14 +1,19 @@
 import * as E from "fp-ts/Either.js";
 import { fileStore } from "../adapters/file_store.ts";
+import type { Backend } from "../adapters/backend_choice.ts";
+import { systemDraw } from "../adapters/system_draw.ts";
 import { codeChangeInWords } from "../app/describe_code_error.ts";
 import { readRun } from "../app/read_run.ts";
 import { type RepairMeans, type RepairReport, repairRun } from "../app/repair_run.ts";
-import { replayRun } from "../app/replay_run.ts";
-import { type VerifyReport, verifyRun } from "../app/verify_run.ts";
+import { type ReplayOptions, replayRun } from "../app/replay_run.ts";
+import type { SegmentWorkers } from "../app/segment_workers.ts";
+import { type ReplayReport, type VerifyReport, verifyRun } from "../app/verify_run.ts";
 import type { RunId } from "../core/run_id.ts";
 import type { RunState } from "../core/run_state.ts";
 import type { Store } from "../ports/store.ts";
+import type { Device } from "../ports/device.ts";
 import { recipes } from "../recipes/mod.ts";
+import { segmentWorkers } from "../workers/segment_workers.ts";
 import type { ArgumentsOf } from "./command_line.ts";
 import { backendChoice, orExit, printJson, recipeOf, runIdOf, runsDirectory } from "./context.ts";
 import { openDeviceFor } from "./open_device.ts";
@@ -22,6 +27,7 @@ export async function run(args: ArgumentsOf<"verify">): Promise<number> {
   if (args.replay && args.repair) {
     throw new UsageError("Expected --replay or --repair, found both: repair first, then replay.");
   }
+  refuseWithoutReplay(args);
   const store = fileStore(runsDirectory(args.runs));
   const report: VerifyReport & Partial<RepairReport> = args.repair
     ? await repair(store, id, args)
@@ -33,6 +39,20 @@ export async function run(args: ArgumentsOf<"verify">): Promise<number> {
   return report.ok ? 0 : 1;
 }
 
+/** Options that say what is replayed mean nothing where nothing is. */
+function refuseWithoutReplay(args: ArgumentsOf<"verify">): void {
+  if (args.replay) {
+    const { from = 0, to = Infinity } = args;
+    if (from <= to) return;
+    throw new UsageError(`Expected --from to be at most --to, found ${from} and ${to}.`);
+  }
+  const given = (["from", "to", "sample", "workers"] as const)
+    .filter((name) => args[name] !== undefined);
+  if (given.length === 0) return;
+  const found = given.map((name) => `--${name}`).join(", ");
+  throw new UsageError(`Expected --replay together with ${found}: only a replay can be limited.`);
+}
+
 async function replay(
   store: Store,
   id: RunId,
@@ -41,11 +61,34 @@ async function replay(
   const read = await readRun(store, id)();
   if (E.isLeft(read)) return await orExit(verifyRun(store, id)); // reports what it can of the damage
   const { task, ...means } = await meansOf(id, read.right.state, args);
+  const workers = workersOf(means.device, args);
+  const { from, to, sample } = args;
+  const options: ReplayOptions = {
+    ...(from !== undefined && { from }),
+    ...(to !== undefined && { to }),
+    ...(sample !== undefined && { sample: { count: sample, draw: systemDraw } }),
+    ...(workers && { workers }),
+  };
   try {
-    return await orExit(replayRun({ store, ...means }, id, task));
+    return await orExit(replayRun({ store, ...means }, id, task, options));
   } finally {
     means.reporter.close();
+    await workers?.close();
   }
+}
+
+/** Workers that compute as this thread would; none where one is enough, which is this thread. */
+function workersOf(
+  { environment }: Device,
+  { workers = 1, runs }: ArgumentsOf<"verify">,
+): SegmentWorkers | undefined {
+  if (workers === 1) return undefined;
+  return segmentWorkers({
+    count: workers,
+    root: runsDirectory(runs),
+    backend: environment.backend as Backend,
+    task: { module: import.meta.resolve("../recipes/recipe_task.ts"), export: "recipeTask" },
+  });
 }
 
 /** Opens a device only where something has to be recomputed. */
@@ -73,7 +116,7 @@ async function meansOf(id: RunId, state: RunState, args: ArgumentsOf<"verify">) 
   const device = await openDeviceFor(backendChoice(args.backend), state, console.error);
   const reporter = progressReporter({ say: console.error, json: args.json });
   const code = await codeOfRecipe(recipe);
-  return { device, reporter, code, task: await recipe.task(state.config!) } satisfies RepairMeans;
+  return { device, reporter, code, task: recipe.task } satisfies RepairMeans;
 }
 
 function print(report: VerifyReport & Partial<RepairReport>): void {
@@ -96,7 +139,16 @@ function print(report: VerifyReport & Partial<RepairReport>): void {
   }
   console.log(
     `${run}: ${events} events, ${steps} steps and ${snapshots} snapshots checked` +
-      (replay ? `; ${replay.steps} steps recomputed, ${replay.compared} events compared` : "") +
+      (replay ? `; ${replayed(replay)}` : "") +
       (problems.length === 0 ? "; all as recorded" : `; problems: ${problems.length}`),
   );
+}
+
+function replayed({ steps, compared, fingerprints, segments, of, chance }: ReplayReport): string {
+  const taken = chance === undefined || of === undefined
+    ? ""
+    : ` in ${segments.length} of ${of} segments, by which one forged segment is caught with a ` +
+      `chance of ${segments.length}/${of} (${(100 * chance).toPrecision(3)}%)`;
+  return `${steps} steps recomputed, ${compared} events and ${fingerprints} fingerprints ` +
+    `compared${taken}`;
 }

@@ -98,6 +98,13 @@ export {
   type Verdict,
   type Wanted,
 } from "./retention_policy.ts";
+export {
+  firstStep,
+  type ReplaySegment,
+  replaySegments,
+  segmentsWithin,
+  type StepRange,
+} from "./replay_segments.ts";
 export { bits, foldIn, key, normal, type RngKey, split, uniform } from "./rng_key.ts";
 export { type BadRunId, parseRunId, type RunId } from "./run_id.ts";
 export type { ParentState, RunOrigin } from "./run_origin.ts";
@@ -106,12 +113,14 @@ export {
   factsOf,
   keptSnapshots,
   type LossAt,
+  ownSteps,
   type RunFacts,
   type RunState,
   type RunStatus,
   type SnapshotRef,
 } from "./run_state.ts";
 export { type RunSummary, runSummary } from "./run_summary.ts";
+export { chanceOfCatching, type Draw, sampleOf } from "./sample.ts";
 export {
   isSaveDue,
   type SavePolicy,

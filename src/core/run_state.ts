@@ -86,6 +86,11 @@ export function keptSnapshots({ snapshots, abandoned = [] }: RunState): readonly
   return [...snapshots, ...abandoned];
 }
 
+/** The steps of a run's live branch: those since it began, where it is a fork. */
+export function ownSteps({ step, origin }: RunState): number {
+  return step - (origin?.step ?? 0);
+}
+
 /** What a state says of the training alone. */
 export function factsOf(state: RunState): RunFacts {
   const { status: _1, version: _2, task: _3, data: _4, heldOut: _5, ...rest } = state;

@@ -1,7 +1,7 @@
 import type { RunConfig } from "./config.ts";
 import type { Digest } from "./digest.ts";
 import type { Environment } from "./environment.ts";
-import type { RunState, RunStatus } from "./run_state.ts";
+import { ownSteps, type RunState, type RunStatus } from "./run_state.ts";
 
 /** What a person wants to know of a run at a glance. */
 export interface RunSummary {
@@ -19,7 +19,7 @@ export interface RunSummary {
   /** Lowest evaluation loss, or lowest training loss where nothing was evaluated. */
   readonly bestLoss: number | null;
   readonly bestStep: number | null;
-  /** Steps whose losses are recorded. */
+  /** Steps of the live branch whose losses are recorded: a fork has none of before it began. */
   readonly history: number;
   readonly snapshots: readonly { readonly step: number; readonly id: Digest }[];
   readonly config: RunConfig | null;
@@ -44,7 +44,7 @@ export function runSummary(state: RunState): RunSummary {
     trainEmaLoss: state.trainEmaLoss ?? null,
     bestLoss: best?.loss ?? null,
     bestStep: best?.step ?? null,
-    history: state.step,
+    history: ownSteps(state),
     snapshots: state.snapshots.map(({ step, snapshot }) => ({ step, id: snapshot })),
     config: state.config ?? null,
     environment: state.environment ?? null,

@@ -41,6 +41,13 @@ export type Notice =
     readonly head: number;
   }
   | {
+    /** The run goes on as a fork, since from `divergence` on it is not what its log recorded. */
+    readonly type: "Forked";
+    readonly run: RunId;
+    readonly step: number;
+    readonly divergence: number;
+  }
+  | {
     readonly type: "SnapshotSkipped";
     readonly step: number;
     /** Why an otherwise nearer snapshot was not used. */
@@ -68,6 +75,30 @@ export type Notice =
     readonly fingerprints: number;
     readonly history: number;
     readonly best: LossAt | undefined;
+  }
+  | {
+    /** Recorded steps are about to be recomputed, in segments. */
+    readonly type: "Replaying";
+    readonly run: RunId;
+    readonly segments: number;
+    /** How many segments those were taken from. */
+    readonly of: number;
+    readonly steps: number;
+    /** How many segments are recomputed at once. */
+    readonly workers: number;
+  }
+  | {
+    readonly type: "SegmentReplayed";
+    /** Its place in the run, the step of the state that it began with, and its last step. */
+    readonly number: number;
+    readonly from: number;
+    readonly to: number;
+    readonly compared: number;
+    /** The first step that is not as recorded; absent where all are. */
+    readonly differs?: number;
+    /** How many of the segments are done now. */
+    readonly done: number;
+    readonly of: number;
   }
   | {
     readonly type: "Step";

@@ -34,6 +34,7 @@ async function mobyGptTask(config: RunConfig): Promise<Task> {
   const loss = languageModelLoss(sizes);
   return defineTask({
     name: mobyGpt.name,
+    classes: { "model.dropout": "training" },
     init: (key) => initTransformer(sizes, key),
     loss,
     data: train,

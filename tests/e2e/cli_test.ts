@@ -211,6 +211,46 @@ Deno.test("verify exits 0 and says ok where all is as recorded", async () => {
   }
 });
 
+Deno.test("verify --replay recomputes segments on workers, some of them, and says what it would catch", async () => {
+  const replay = ["verify", "done", "--replay", "--runs", template];
+  await inPairs([[], ["--workers", "2"]], async (workers) => {
+    const { stdout, stderr } = await succeeds([...replay, "--json", ...workers]);
+    const { ok, replay: { segments, steps } } = JSON.parse(stdout);
+    const found = segments.map(({ from, to }: { from: number; to: number }) => [from, to]);
+    assert.deepEqual([ok, steps, found], [true, 8, [[0, 3], [3, 6], [6, 8]]]);
+    assert.match(stderr, /segment 3 of 3: .* all equal/);
+  });
+  await inPairs([["--from", "4"], ["--to", "3", "--sample", "1"]], async (part) => {
+    const { stdout } = await succeeds([...replay, ...part]);
+    assert.match(
+      stdout,
+      part.includes("--sample") ? /1 of 1 .* chance of 1\/1/ : /5 steps recomputed/,
+    );
+  });
+  const { stdout } = await succeeds([...replay, "--sample", "2"]);
+  assert.match(stdout, /2 of 3 segments, .* chance of 2\/3 \(66\.7%\)/);
+});
+
+Deno.test("options of a replay are refused where they mean nothing", async () => {
+  const verify = ["verify", "done", "--runs", template];
+  await inPairs(
+    [["--from", "3"], ["--to", "3"], ["--sample", "2"], ["--workers", "2"]],
+    async (one) => {
+      await refuses([...verify, ...one], [/--replay/, new RegExp(one[0]!)]);
+      await refuses([...verify, "--repair", ...one], [/--replay/]);
+    },
+  );
+  await inPairs([
+    ["--from", "5", "--to", "4"],
+    ["--from", "9"],
+    ["--to", "9"],
+    ["--workers", "0"],
+    ["--sample", "0"],
+  ], async (wrong) => {
+    await refuses([...verify, "--replay", ...wrong], [/\d/]);
+  });
+});
+
 Deno.test("diff exits 0 where nothing differs, and 1 where a run is shorter", async () => {
   const equal = await succeeds(["diff", "done@3", "half", "--runs", template]);
   assert.match(equal.stdout, /Steps 1 to 3, which both have, are equal\./);
@@ -327,6 +367,9 @@ Deno.test("a forged loss is found by replay, which names its step, and stops a r
   assert.equal(verify.code, 1);
   const { ok, problems } = JSON.parse(verify.stdout);
   assert.deepEqual([ok, problems[0].type, problems[0].step], [false, "Diverged", 5]);
+  const beside = ["verify", "half", "--replay", "--workers", "2", "--runs", place.root];
+  const { code, stdout } = await runCli(beside);
+  assert.deepEqual([code, /^Step 5 is not what the log recorded/m.test(stdout)], [1, true]);
   const train = await runCli(["train", "--run", "half", "--runs", place.root, ...SMALL]);
   assert.equal(train.code, 1);
   assert.match(train.stderr, /Step 5 is not what the log recorded/);

@@ -3,7 +3,6 @@ import fc from "fast-check";
 import * as E from "fp-ts/Either.js";
 import * as TE from "fp-ts/TaskEither.js";
 import {
-  adamw,
   arraySource,
   type BatchSource,
   defaultConfig,
@@ -113,7 +112,7 @@ backendTest(
     // Without one, a moment of the first layer is found by what it makes of the loss, a step later.
     const task = { ...soundTask(), config: { ...CONFIG, fingerprint: { every: 1 } } };
     const store = await lostAfter(device, task, HEAD);
-    const path = "1.mu.0.weight";
+    const path = "mu.0.weight";
     const changed = reading(store, 8, (snapshot) => withChanged(snapshot, "optimizer", path));
     const result = await trainRun({ store: changed, device }, RUN, task)();
     assert.ok(E.isLeft(result) && result.left.type === "Diverged");
@@ -124,7 +123,7 @@ backendTest(
 );
 
 backendTest("cpu", "a changed moment diverges at the step after its first use", async (device) => {
-  for (const path of ["1.mu.1.weight", "1.nu.0.bias"]) {
+  for (const path of ["mu.1.weight", "nu.0.bias"]) {
     const store = await lostAfter(device, soundTask(), HEAD);
     const changed = reading(store, 8, (snapshot) => withChanged(snapshot, "optimizer", path));
     const members = ["gradNorm", "loss"];
@@ -158,12 +157,12 @@ backendTest("cpu", "a snapshot that a pause took is compared like any other", as
   const forging = writing(
     store,
     6,
-    (snapshot) => withChanged(snapshot, "optimizer", "1.mu.0.bias"),
+    (snapshot) => withChanged(snapshot, "optimizer", "mu.0.bias"),
   );
   const env = { store: forging, device };
   await orThrow(trainRun(env, RUN, soundTask(), { until: 6 }));
   const { message } = await expectFlawedReplay(device, store, soundTask(), 6);
-  assert.match(message, /Tensors that differ: optimizer\/1\.mu\.0\.bias$/m);
+  assert.match(message, /Tensors that differ: optimizer\/mu\.0\.bias$/m);
 });
 
 backendTest(
@@ -179,7 +178,8 @@ backendTest(
       writing(store, 4, (found) => ({ ...found, cursor })),
     );
     const { problems } = await orThrow(replayRun({ store, device }, RUN, soundTask()));
-    assert.deepEqual(problems.map(({ type, step }) => [type, step]), [["SnapshotDiffers", 4]]);
+    const found = problems.map(({ type, step }) => [type, step]);
+    assert.deepEqual(found, [["SnapshotDiffers", 4], ["Diverged", 4]]);
     assert.match(problems[0]!.message, /is of another place in the data/);
   },
 );
@@ -277,7 +277,6 @@ backendTest("cpu", "an optimiser or a model of another structure is refused", as
   const others: readonly Task[] = [
     { ...soundTask(), optimizer: sgd() },
     { ...soundTask(), optimizer: sgd({ momentum: 0.9 }) },
-    { ...soundTask(), optimizer: adamw() },
     { ...soundTask(), init: () => [layer(key(1), 2, 3), layer(key(2), 3, 1)] },
     { ...soundTask(), init: () => [layer(key(1), 2, 4)] },
   ];

@@ -97,6 +97,57 @@ backendTest("cpu", "a fork onto other data begins at their first sample", async 
   assert.equal(data.digest, "1".repeat(64));
 });
 
+backendTest(
+  "cpu",
+  "a fork without samples never uses them, and repeats and loses no other",
+  async (device) => {
+    const used: number[] = [];
+    const { data } = tenSteps;
+    const seen = {
+      ...tenSteps,
+      data: {
+        ...data,
+        at: (samples: readonly number[]) => (used.push(...samples), data.at(samples)),
+      },
+    };
+    const store = await trained(device);
+    const parents: number[] = [];
+    const spy = {
+      ...data,
+      at: (samples: readonly number[]) => (parents.push(...samples), data.at(samples)),
+    };
+    await orThrow(trainRun({ store, device }, "c", { ...tenSteps, data: spy }));
+    const withoutSamples = [parents[7]!, parents[9]!]; // of the first epoch, after step 3
+    const { origin } = await fork(device, store, { at: 3, withoutSamples });
+    assert.deepEqual(origin.leftOut?.samples, withoutSamples.toSorted((a, b) => a - b));
+    await go(device, store, seen);
+    assert.ok(used.length >= 14 && !used.some((sample) => withoutSamples.includes(sample)));
+    assert.deepEqual(
+      used.slice(0, 6),
+      parents.slice(6).filter((s) => !withoutSamples.includes(s)).slice(0, 6),
+    );
+    assert.deepEqual((await orThrow(replayRun({ store, device }, "b", tenSteps))).problems, []);
+    assert.deepEqual((await orThrow(verifyRun(store, "b"))).problems, []);
+    const { origin: next } = await again(device, store, { at: 5, withoutSamples: [parents[0]!] });
+    assert.equal(next.leftOut?.samples.length, new Set([...withoutSamples, parents[0]]).size);
+  },
+);
+
+backendTest("cpu", "a fork skips the batch of a step of its parent", async (device) => {
+  const store = await trained(device);
+  const batches = (events: readonly RunEvent[]) =>
+    events.filter(isStep).map(({ data }) => data.batch);
+  const parents = batches(await eventsOf(store));
+  await fork(device, store, { at: 3, skipBatches: [5] });
+  await go(device, store);
+  assert.deepEqual(
+    batches(await eventsOf(store, "b")).slice(0, 6),
+    parents.toSpliced(4, 1).slice(3),
+  );
+  const used = await forkRun({ store, device }, "a", "c", tenSteps, { at: 3, skipBatches: [3] })();
+  assert.ok(E.isLeft(used) && used.left.type === "BatchUsed");
+});
+
 backendTest("cpu", "what a fork cannot be is said, and nothing is made", async (device) => {
   const store = await trained(device);
   const x = { dtype: "float32", shape: [8, 2], data: new Float32Array(16) } as const;
@@ -112,6 +163,8 @@ backendTest("cpu", "what a fork cannot be is said, and nothing is made", async (
     [{ config: { steps: { max: 9 } } }, "BadSetting"],
     [{ config: { optimizer: { learningRate: -1 } } }, "BadSetting"],
     [{ at: 11 }, "NoPlace"],
+    [{ withoutSamples: [8] }, "NoTask"],
+    [{ withoutSamples: [0, 1, 2, 3, 4, 5, 6, 7] }, "NoTask"],
     [{ config: { seed: 7 } }, "DataMisfit", other],
   ];
   for (const [options, type, source = tenSteps] of cases) {
@@ -125,6 +178,10 @@ backendTest("cpu", "what a fork cannot be is said, and nothing is made", async (
 
 function fork(device: Device, store: Store, options: ForkOptions, source: TaskSource = tenSteps) {
   return orThrow(forkRun({ store, device }, "a", "b", source, options));
+}
+
+function again(device: Device, store: Store, options: ForkOptions) {
+  return orThrow(forkRun({ store, device }, "b", "d", tenSteps, options));
 }
 
 async function go(device: Device, store: Store, source: TaskSource = tenSteps): Promise<void> {

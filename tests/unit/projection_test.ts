@@ -62,6 +62,7 @@ Deno.test("runSummary() says of a run that is not there only that it is absent",
     snapshots: [],
     config: null,
     environment: null,
+    code: null,
   });
 });
 
@@ -86,6 +87,7 @@ Deno.test("runSummary() says what is known of a whole run", () => {
     ],
     config: started.data.config,
     environment,
+    code: null,
   });
 });
 

@@ -67,7 +67,7 @@ export async function runSequence(bench: Bench, commands: readonly Command[]): P
       await expectModel(bench.open(), run, before.get(run.name) ?? [], bench.lost);
     }
   }
-  for (const { name } of runs.filter(({ states }) => states[0]!.kept.length === 0)) {
+  for (const { name } of runs) {
     const env = { store: bench.open(), device: bench.device };
     const report = await leaksNothing(() => orThrow(replayRun(env, name, modelTask)));
     const problems = report.problems.filter(({ type }) => type !== "SnapshotUnreadable");

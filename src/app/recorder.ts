@@ -128,17 +128,18 @@ export function recorderFrom(start: RecorderStart): Recorder {
   async function record(command: RunCommand): Promise<void> {
     await openWith(isNoChange);
     const events = decided(command, current);
-    const known = events.slice(0, pending.length - position);
-    for (const event of known) {
+    for (const [index, event] of events.entries()) {
+      skipMarks();
+      if (position === pending.length) {
+        await openWith(isNoChange);
+        return await add(events.slice(index));
+      }
       compare(pending[position]!, event, current.step);
       fold(event);
       position++;
       compared++;
       if (isStep(event) && event.data.fingerprint) fingerprints++;
     }
-    if (known.length === events.length) return;
-    await openWith(isNoChange);
-    await add(events.slice(known.length));
   }
 
   function next(): RunEvent | undefined {

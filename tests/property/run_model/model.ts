@@ -227,11 +227,12 @@ export async function forked(
 
 /** Predicts that a snapshot of a step is made, or is kept. */
 export function materialized(run: ModelRun, step: number): Prediction {
-  const { kept, path, ends } = headOf(run);
+  const { kept, path, ends, todo } = headOf(run);
   const { tell, prediction } = tellerFrom(run.states);
   const index = step - path[0]!.step;
   const { cursor, state, taken } = path[index]!;
   if (!kept.some((one) => one.step === step)) {
+    if (step === stepOf(headOf(run)) && todo.length > 0) return prediction("NoPlace");
     const position = ends[index]!;
     const loss = taken && index > 0 && { loss: taken.loss };
     tell({ type: "SnapshotMaterialized", data: { step, state, position, ...cursor, ...loss } });

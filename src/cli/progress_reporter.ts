@@ -132,8 +132,8 @@ function resumedLines(notice: NoticeOf<"Resumed">, milliseconds: number): string
   const { step, epoch, recomputed, compared, fingerprints, history, best } = notice;
   const proof = recomputed === 0
     ? "nothing to recompute: the snapshot stands at the head of the log"
-    : `recomputed ${recomputed} steps, compared ${compared} events, ${fingerprints} of them with a ` +
-      "fingerprint of the state: all equal, bit for bit";
+    : `recomputed ${recomputed} steps, compared ${compared} events and ${fingerprints} fingerprints ` +
+      "of the state: all equal, bit for bit";
   return `${proof} (${(milliseconds / 1000).toFixed(1)} s)\n` +
     `Resumed at global_step=${step}, epoch ${epoch}, ` +
     `best loss ${best === undefined ? "-" : `${best.loss.toFixed(4)} at step ${best.step}`}, ` +

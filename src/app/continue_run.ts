@@ -54,7 +54,8 @@ export async function continueRun(
   const pace = paceOf(env, wished.config, left);
   const policy = await checkedPolicy(env, options.retention);
   const { snapshots } = from;
-  const recorded = { recent: contents, whole, snapshots, ...(end !== undefined && { end }) };
+  const place = end !== undefined && { end };
+  const recorded = { recent: contents, whole, snapshots, proves: true, ...place };
   const next = await plans.at({ ...from, config: wished.config });
   const restored = await restoreState(env, plans, recorded, from.step);
   if (wished.change?.class === "training") {

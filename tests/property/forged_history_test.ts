@@ -215,10 +215,10 @@ function expectFound(
       const forged = forge(await eventsOf(original), { other: await eventsOf(other) });
       const stores = [original, other];
       const checked = await orThrow(verifyRun(await rewritten(stores, forged), "a"));
-      assert.deepEqual(firstOf(checked.problems), verify, checked.problems[0]?.message);
+      assert.deepEqual(firstOf(checked.problems), verify, String(checked.problems[0]?.message));
       const store = await rewritten(stores, forged, { anew: true });
       const { problems } = await orThrow(replayRun({ store, device }, "a", tenSteps));
-      assert.deepEqual(firstOf(problems), replay, problems[0]?.message);
+      assert.deepEqual(firstOf(problems), replay, String(problems[0]?.message));
     });
   }
 }

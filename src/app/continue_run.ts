@@ -54,7 +54,8 @@ export async function continueRun(
   const pace = paceOf(env, wished.config, left);
   const policy = await checkedPolicy(env, options.retention);
   const { snapshots } = from;
-  const recorded = { recent: contents, whole, snapshots, ...(end !== undefined && { end }) };
+  const place = end !== undefined && { end };
+  const recorded = { recent: contents, whole, snapshots, proves: true, ...place };
   const next = await plans.at({ ...from, config: wished.config });
   const restored = await restoreState(env, plans, recorded, from.step);
   if (wished.change?.class === "training") {
@@ -148,8 +149,12 @@ async function announce(
   const { step } = from;
   if (end !== undefined) {
     reporter?.report({ type: "Rewound", step, head: head.step });
-    const left = head.snapshots.filter(({ position }) => position >= end);
-    for (const ref of left) await store.snapshots.hide(run, ref.step)(); // derived: it may fail
+    const left = head.snapshots.filter(({ position }) => position >= end).map(({ step }) => step);
+    const shown = await store.snapshots.shown(run)(); // of one too that a killed process left there
+    const beyond = E.isLeft(shown)
+      ? []
+      : shown.right.map((one) => one.step).filter((at) => at > step);
+    for (const at of new Set([...left, ...beyond])) await store.snapshots.hide(run, at)(); // derived: it may fail
   }
   if (change !== undefined) reporter?.report({ type: "Changed", step, change, config });
 }

@@ -30,16 +30,18 @@ export async function finishRun(
   );
   try {
     const plan = await plans.at(recorder.state());
-    if (planEnds(recorder.state())) {
+    const completes = planEnds(recorder.state());
+    const { snapshots } = recorder.state();
+    // A plan that ends here since its settings changed here took no snapshot on the way.
+    if (snapshots.at(-1)?.step !== state.step) {
+      const here = { ...loop, plan };
+      await storeSnapshot(here, await readSnapshot(here, state), completes ? "final" : "paused");
+    }
+    if (completes) {
       await recorder.record({ type: "CompleteRun" });
       await recorder.flush();
       const sample = await sampleOf(loop, plan, state);
       return { run, status: "completed", state: recorder.state(), ...sample };
-    }
-    const { snapshots } = recorder.state();
-    if (snapshots.at(-1)?.step !== state.step) {
-      const here = { ...loop, plan };
-      await storeSnapshot(here, await readSnapshot(here, state), "paused");
     }
     const reason = stopped() ? "signal" : "until";
     await recorder.record({ type: "PauseRun", data: { reason } });

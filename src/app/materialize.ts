@@ -2,6 +2,7 @@ import * as E from "fp-ts/Either.js";
 import type { TaskEither } from "fp-ts/TaskEither.js";
 import { decide } from "../core/decide.ts";
 import type { SnapshotMaterialized } from "../core/event.ts";
+import { livePath } from "../core/live_path.ts";
 import type { RunId } from "../core/run_id.ts";
 import type { SnapshotId, SnapshotManifest } from "../core/snapshot.ts";
 import { attempt, type Await, fail } from "../ports/attempt.ts";
@@ -17,6 +18,7 @@ import type { RunError } from "./errors.ts";
 import { stepAt } from "./place_in_run.ts";
 import { readRun, type RecordedRun } from "./read_run.ts";
 import { type ReachedState, reachState, type Recomputation } from "./reach_state.ts";
+import { recordedInFull } from "./recorded_in_full.ts";
 import { snapshotOf } from "./state_snapshot.ts";
 
 /** What became of a snapshot that was asked for. */
@@ -35,7 +37,7 @@ export interface MaterializeReport {
  * by recomputation, all of which is compared with the log, and kept from then on.
  *
  * `at` is a step or a place by name ("best", "step-001200"). Fails with RunLocked while someone trains the
- * run, and as `reachState` does.
+ * run, with NoPlace for a step that the run died in, and as `reachState` does.
  */
 export function materialize<P extends Tree, B extends HostBatch>(
   env: RunEnv,
@@ -57,6 +59,7 @@ export function materialize<P extends Tree, B extends HostBatch>(
       }
       const reached = await reachState(env, recorded, task as TaskSource, step, get);
       try {
+        requireAllOf(recorded, reached);
         return await store(env, recorded, reached, writer, get);
       } finally {
         release(tensorsOf(reached.state));
@@ -65,6 +68,20 @@ export function materialize<P extends Tree, B extends HostBatch>(
       await writer.close()();
     }
   });
+}
+
+/** Who goes on from a snapshot goes on with the next step: nothing of this one may be left to record. */
+function requireAllOf(
+  { run, events, state: head }: RecordedRun,
+  { plan, past }: ReachedState,
+): void {
+  const { step, position } = past;
+  if (step < head.step) return;
+  const path = livePath(events).filter((placed) => placed.position < position);
+  if (recordedInFull(plan, past, path.map(({ event }) => event))) return;
+  const reason = "it died before all of that step was recorded: continue it first, " +
+    "if only up to there";
+  fail({ type: "NoPlace", run, at: String(step), reason } satisfies RunError);
 }
 
 async function store(

@@ -64,6 +64,7 @@ export async function reachState(
     whole: () => Promise.resolve(contents),
     snapshots: head.snapshots.filter(({ position }) => position < past.position),
     end: past.position,
+    proves: true,
   };
   const restored = await restoreState(env, plans, log, from);
   requireComputedHere(env.device.environment, run, restored, step);

@@ -37,9 +37,13 @@ export interface Recorder {
   readonly compared: () => number;
   /** How many of these had a fingerprint of the state. */
   readonly fingerprints: () => number;
-  /** Once all that was recorded is compared: decides the commands that the recorder opens with. */
+  /** Once all that was recorded is compared: decides and appends what the recorder opens with. */
   readonly open: () => Promise<void>;
-  /** Decides a command and compares or appends its events. Fails with Diverged or what `append` fails with. */
+  /**
+   * Decides a command and compares or appends its events; what the recorder opens with goes before the first
+   * that is appended, but for changes of settings: an event that a process which died left to be recorded is
+   * of the step before them. Fails with Diverged or what `append` fails with.
+   */
   readonly record: (command: RunCommand) => Promise<void>;
   /** Waits until what was appended is durable. */
   readonly flush: () => Promise<void>;
@@ -75,6 +79,7 @@ export function recorderFrom(start: RecorderStart): Recorder {
   let compared = 0;
   let fingerprints = 0;
   let { opening } = start;
+  let opened: readonly RunEvent[] = [];
 
   function fold(event: RunEvent): void {
     current = evolve(current, event);
@@ -88,8 +93,8 @@ export function recorderFrom(start: RecorderStart): Recorder {
     }
   }
 
-  function decided(command: RunCommand): readonly RunEvent[] {
-    const events = decide(command, current);
+  function decided(command: RunCommand, state: RunState): readonly RunEvent[] {
+    const events = decide(command, state);
     return E.isLeft(events) ? fail(events.left) : events.right;
   }
 
@@ -99,29 +104,42 @@ export function recorderFrom(start: RecorderStart): Recorder {
     events.forEach(fold);
   }
 
-  async function open(): Promise<void> {
+  /** Decides the opening where that is due, and appends the events of it that may come now. */
+  async function openWith(isDue: (event: RunEvent) => boolean): Promise<void> {
     skipMarks();
-    if (opening === undefined || position < pending.length) return;
-    const { head, commands } = opening;
-    opening = undefined;
-    current = head;
-    for (const command of commands) await add(decided(command));
+    if (position < pending.length) return;
+    if (opening !== undefined) {
+      const { head, commands } = opening;
+      opening = undefined;
+      let after = current = head;
+      for (const command of commands) {
+        const events = decided(command, after);
+        after = events.reduce(evolve, after);
+        opened = [...opened, ...events];
+      }
+    }
+    const due = opened.filter(isDue);
+    opened = opened.slice(due.length);
+    await add(due);
   }
 
+  const open = () => openWith(() => true);
+
   async function record(command: RunCommand): Promise<void> {
-    await open();
-    const events = decided(command);
-    const known = events.slice(0, pending.length - position);
-    for (const event of known) {
+    await openWith(isNoChange);
+    const events = decided(command, current);
+    for (const [index, event] of events.entries()) {
+      skipMarks();
+      if (position === pending.length) {
+        await openWith(isNoChange);
+        return await add(events.slice(index));
+      }
       compare(pending[position]!, event, current.step);
       fold(event);
       position++;
       compared++;
       if (isStep(event) && event.data.fingerprint) fingerprints++;
     }
-    if (known.length === events.length) return;
-    await open();
-    await add(events.slice(known.length));
   }
 
   function next(): RunEvent | undefined {
@@ -147,6 +165,11 @@ export function recorderFrom(start: RecorderStart): Recorder {
     record,
     flush: async () => await log?.flush(),
   };
+}
+
+/** Changes of settings are the last that a resume records. */
+function isNoChange({ type }: RunEvent): boolean {
+  return type !== "ConfigChanged";
 }
 
 /** A recorder that goes on from a restored state. */

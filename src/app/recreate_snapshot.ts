@@ -1,7 +1,8 @@
-import type { RunEvent } from "../core/event.ts";
+import { packSnapshot } from "../codec/snapshot_codec.ts";
+import type { RunEvent, SnapshotMaterialized } from "../core/event.ts";
 import { initialState } from "../core/evolve.ts";
 import type { SnapshotRef } from "../core/run_state.ts";
-import type { Await } from "../ports/attempt.ts";
+import { type Await, fail } from "../ports/attempt.ts";
 import type { RunEnv } from "../ports/run_env.ts";
 import type { TaskSource } from "../ports/task.ts";
 import { release } from "../train/ownership.ts";
@@ -9,9 +10,11 @@ import { tensorsOf } from "../train/train_state.ts";
 import type { RunError } from "./errors.ts";
 import { plansOf } from "./plan.ts";
 import type { RecordedRun } from "./read_run.ts";
-import { recorderAt } from "./recorder.ts";
+import { reachState } from "./reach_state.ts";
+import { divergence, recorderAt } from "./recorder.ts";
 import { requireComputedHere } from "./require_computed_here.ts";
 import { restoreState } from "./restore_state.ts";
+import { snapshotOf } from "./state_snapshot.ts";
 import { takeStretches } from "./stretches.ts";
 
 /**
@@ -27,6 +30,9 @@ export async function recreateSnapshot(
   ref: SnapshotRef,
   get: Await<RunError>,
 ): Promise<void> {
+  if (ref.reason === "materialized") {
+    return await materializeAgain(env, { run, events, state: head }, task, ref, get);
+  }
   const plans = plansOf(run, task);
   const contents = { base: initialState, events };
   const { snapshots } = head;
@@ -40,4 +46,30 @@ export async function recreateSnapshot(
   const heals = (snapshot: string) => snapshot === ref.snapshot;
   const loop = { env, run, plans, recorder, heals, get };
   release(tensorsOf(await takeStretches(loop, state, ref.step)));
+}
+
+/** No event of its step names it: its state is reached, and is the one that the log says or is not stored. */
+async function materializeAgain(
+  env: RunEnv,
+  recorded: Pick<RecordedRun, "run" | "events" | "state">,
+  task: TaskSource,
+  ref: SnapshotRef,
+  get: Await<RunError>,
+): Promise<void> {
+  const { state, plan, past } = await reachState(env, recorded, task, ref.step, get);
+  try {
+    const about = { task: plan.task.name, cursor: past.state.cursor, history: past.history };
+    const snapshot = await snapshotOf(env.device, state, about);
+    const { id, manifest } = packSnapshot(snapshot);
+    const event = recorded.events.map(({ event }) => event).find((event) =>
+      event.type === "SnapshotMaterialized" && event.data.snapshot === ref.snapshot
+    ) as SnapshotMaterialized;
+    if (id !== ref.snapshot) {
+      const data = { ...event.data, snapshot: id, state: manifest.state };
+      fail(divergence(event, { ...event, data }, ref.step));
+    }
+    (await get(env.store.snapshots.put(recorded.run, snapshot))).release();
+  } finally {
+    release(tensorsOf(state));
+  }
 }

@@ -1,4 +1,5 @@
 import * as E from "fp-ts/Either.js";
+import { apart } from "../codec/apart.ts";
 import { historyDigest, NO_HISTORY } from "../codec/history_digest.ts";
 import { startOfData } from "../core/data_cursor.ts";
 import type { Digest } from "../core/digest.ts";
@@ -41,12 +42,15 @@ export interface RestoredLog {
   readonly snapshots: readonly SnapshotRef[];
   /** The events before this position are those that count; all of them unless given. */
   readonly end?: number;
+  /** Compares the history that a snapshot commits to with the log's, where all of the log is at hand. */
+  readonly proves?: boolean;
 }
 
 /**
  * The nearest state at or before `step` that the run can offer: its newest readable snapshot, else
  * the initial state. A snapshot that is missing, damaged or another than the log says is reported and
- * passed over.
+ * passed over. So is one that commits to another history, where that is looked at: what led to it was
+ * rewritten since, and recomputing it tells what.
  *
  * Fails with Diverged where the initial state is not the one that the run recorded, and with OriginMissing
  * where a fork's first snapshot cannot be read.
@@ -66,7 +70,12 @@ export async function restoreState(
     const position = ref.position + 1;
     const reaches = history !== undefined && log.recent.base.version <= position;
     const contents = reaches ? log.recent : await wholeOf(log);
-    const place = placeAt(contents, position, log.end, history);
+    const proves = log.proves === true && contents.base.version === 0;
+    const place = placeAt(contents, position, log.end, proves ? undefined : history);
+    const expected = ref.reason === "forked"
+      ? place.runState.origin!.parent.history
+      : place.history;
+    if (!isOf(env, ref, snapshot, expected)) continue;
     const state = stateOf(await plans.at(place.runState), snapshot);
     return { state, snapshot: ref.snapshot, ...place };
   }
@@ -76,6 +85,20 @@ export async function restoreState(
   return { state: await initialState(env, plan, contents), ...place };
 }
 
+/** Whether a snapshot commits to this history; says so where it commits to another. */
+function isOf(
+  { reporter }: RunEnv,
+  { step }: SnapshotRef,
+  { history = "" }: Snapshot,
+  expected: Digest,
+): boolean {
+  if (history === "" || history === expected) return true; // older snapshots commit to none
+  const [log, found] = apart(expected, history);
+  const reason = `it belongs to another history than the log's: expected ${log}, found ${found}`;
+  reporter?.report({ type: "SnapshotSkipped", step, reason });
+  return false;
+}
+
 async function wholeOf({ recent, whole }: RestoredLog): Promise<LogContents> {
   return recent.base.version === 0 ? recent : await whole();
 }
@@ -83,14 +106,17 @@ async function wholeOf({ recent, whole }: RestoredLog): Promise<LogContents> {
 /** The snapshot that the log names, or undefined, said why, where it cannot be used. */
 async function readSnapshot(
   { store, reporter }: RunEnv,
-  { step, snapshot: id, state }: SnapshotRef,
+  { step, snapshot: id, state, cursor }: SnapshotRef,
 ): Promise<Snapshot | undefined> {
   const read = await attempt<SnapshotError, Snapshot>(async (get) => {
     const manifest = await get(store.snapshots.manifest(id));
-    if (manifest.step === step && manifest.state === state) {
+    const { epoch, index } = manifest.cursor;
+    const isThere = epoch === cursor.epoch && index === cursor.index;
+    if (manifest.step === step && manifest.state === state && isThere) {
       return await get(store.snapshots.get(id));
     }
-    const reason = `it is of step ${manifest.step} and state ${short(manifest.state)}`;
+    const reason = `it is of step ${manifest.step} and state ${short(manifest.state)}, ` +
+      `at sample ${index} of epoch ${epoch}`;
     return fail({ type: "SnapshotDamaged", id, place: "its manifest", reason });
   })();
   if (E.isRight(read)) return read.right;

@@ -1,4 +1,5 @@
 import type { TaskEither } from "fp-ts/TaskEither.js";
+import { isStep } from "../core/event.ts";
 import { initialState } from "../core/evolve.ts";
 import type { RunId } from "../core/run_id.ts";
 import { keptSnapshots } from "../core/run_state.ts";
@@ -11,7 +12,7 @@ import { readRun } from "./read_run.ts";
 
 /** A snapshot in the view of a run whose log tells nothing of it. */
 export interface UnnamedView extends ShownSnapshot {
-  /** The last step in the log: a view beyond it tells of steps that the log has lost. */
+  /** The highest step in the log, of any branch: a view beyond it tells of steps that the log has lost. */
   readonly head: number;
 }
 
@@ -27,9 +28,10 @@ export function unnamedViews(
     const shown = await get(store.snapshots.shown(run)); // before the log: a view precedes its event
     if (shown.length === 0) return [];
     const { events, state } = await get(readRun(store, run));
-    const head = state.step;
+    const steps = events.map(({ event }) => isStep(event) ? event.data.step : 0);
+    const head = steps.reduce((highest, step) => Math.max(highest, step), state.step);
     return unnamed(shown, { base: initialState, events })
-      .filter(({ step }) => !(step === head && state.status === "running"))
+      .filter(({ step }) => !(step === state.step && state.status === "running"))
       .map((view) => ({ ...view, head }));
   });
 }

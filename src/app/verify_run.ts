@@ -97,7 +97,13 @@ export function verifyRun(store: Store, run: RunId): TaskEither<RunError, Verify
       const message = `History is wrong at position ${position}: ${reason}`;
       problems.push({ type: "HistoryFlawed", step: stepAt(events, position), position, message });
     }
-    const histories = historiesAt(events);
+    const { histories, lie } = historiesAt(events);
+    if (lie !== undefined && flaw === undefined) {
+      const message =
+        `History is wrong at position ${lie}: expected RunRewound to go back to the ` +
+        "history up to its position, found another";
+      problems.push({ type: "HistoryFlawed", step: stepAt(events, lie), position: lie, message });
+    }
     const kept = keptSnapshots(state);
     for (const ref of kept) {
       const history = ref.reason === "forked"
@@ -150,10 +156,21 @@ async function isKept(store: Store, run: RunId, { position }: SnapshotRef): Prom
   return E.isLeft(now) || keptSnapshots(foldOf(now.right)).some((ref) => ref.position === position);
 }
 
-/** The digest of the history at each event: a snapshot adds nothing to the one before it. */
-function historiesAt(events: readonly RunEvent[]): readonly Digest[] {
-  let history = NO_HISTORY;
-  return events.map((event) => history = historyDigest(history, event));
+/**
+ * The digest of the history at each event, where a snapshot adds nothing to the one before it; and the
+ * position of the first RunRewound that lies of the history that it goes back to.
+ */
+function historiesAt(
+  events: readonly RunEvent[],
+): { readonly histories: readonly Digest[]; readonly lie: number | undefined } {
+  const histories: Digest[] = [];
+  let lie: number | undefined;
+  for (const [position, event] of events.entries()) {
+    histories.push(historyDigest(histories.at(-1) ?? NO_HISTORY, event));
+    if (event.type !== "RunRewound") continue;
+    if (event.data.history !== histories[event.data.position - 1]) lie ??= position;
+  }
+  return { histories, lie };
 }
 
 function describeUnnamed(run: RunId, { step, place, head }: UnnamedView): string {

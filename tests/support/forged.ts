@@ -45,3 +45,66 @@ export function otherLoss(...steps: readonly number[]): Forgery {
         : event,
   };
 }
+
+/**
+ * A store in memory whose run "a" has these events, the chain of its log computed anew, and the snapshots of
+ * other stores. With `anew` each snapshot that the events name is made anew, to commit to their history, and
+ * what a rewind says of its history is that history.
+ */
+export async function rewritten(
+  stores: readonly Store[],
+  events: readonly RunEvent[],
+  { anew = false } = {},
+): Promise<Store> {
+  const store = memoryStore();
+  for (const { snapshots } of stores) {
+    for (const id of await orThrow(snapshots.list())) {
+      (await orThrow(store.snapshots.put("a", await orThrow(snapshots.get(id))))).release();
+    }
+  }
+  const histories: string[] = [];
+  const writer = await orThrow(store.log.open("a"));
+  for (const [position, event] of events.entries()) {
+    const changed = anew ? await committing(store, event, histories) : event;
+    histories.push(historyDigest(histories.at(-1) ?? NO_HISTORY, changed));
+    await orThrow(writer.append([changed], position));
+  }
+  await orThrow(writer.close());
+  return store;
+}
+
+/** The event as it is where its snapshot, if it names one, commits to what came before. */
+async function committing(
+  store: Store,
+  event: RunEvent,
+  histories: readonly string[],
+): Promise<RunEvent> {
+  switch (event.type) {
+    case "SnapshotTaken":
+      return {
+        ...event,
+        data: { ...event.data, ...await again(event.data, histories.length, {}) },
+      };
+    case "SnapshotMaterialized": {
+      const { position, epoch, index } = event.data;
+      const made = await again(event.data, position, { cursor: { epoch, index } });
+      return { ...event, data: { ...event.data, ...made } };
+    }
+    case "RunRewound":
+      return { ...event, data: { ...event.data, history: histories[event.data.position - 1]! } };
+    default:
+      return event;
+  }
+
+  async function again(
+    { step, snapshot }: { readonly step: number; readonly snapshot: string },
+    position: number,
+    about: Partial<Pick<Snapshot, "cursor">>,
+  ) {
+    const read = await orThrow(store.snapshots.get(snapshot));
+    const history = histories[position - 1] ?? NO_HISTORY;
+    const put = await orThrow(store.snapshots.put("a", { ...read, ...about, step, history }));
+    put.release();
+    return { snapshot: put.id, state: put.manifest.state };
+  }
+}

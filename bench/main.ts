@@ -7,6 +7,7 @@
  */
 import { parseArgs } from "node:util";
 import { table } from "../src/cli/table.ts";
+import { distanceBench } from "./distance_bench.ts";
 import { fingerprintBench } from "./fingerprint_bench.ts";
 import { grainBench } from "./grain_bench.ts";
 import { logBench } from "./log_bench.ts";
@@ -20,6 +21,7 @@ import { snapshotBench } from "./snapshot_bench.ts";
 import { stepBench } from "./step_bench.ts";
 
 const subjects: Readonly<Record<string, () => Promise<readonly Row[]>>> = {
+  distance: distanceBench,
   fingerprint: fingerprintBench,
   grain: grainBench,
   log: logBench,

@@ -73,6 +73,12 @@ export function describeError(error: RunError): string {
     case "WeightsMisfit":
       return `The parent's parameters are not those of this model: only one of them has ` +
         `${error.leaf}. Leave the settings of the model as they are.`;
+    case "NoBranch":
+      return error.branches === 0
+        ? `Run "${error.run}" never went back: it has no other branch than the live one. ` +
+          "Leave out --branch."
+        : `Run "${error.run}" has no branch ${error.branch}: expected one from 1 to ` +
+          `${error.branches}, the branches that it has left.`;
     case "NoTask":
       return `${error.message}.`;
     case "NoPlace":

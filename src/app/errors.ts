@@ -101,6 +101,13 @@ export type RunError =
     readonly type: "WeightsMisfit";
     readonly leaf: string;
   }
+  | {
+    /** A branch of a run by its number, of which it has left fewer. */
+    readonly type: "NoBranch";
+    readonly run: RunId;
+    readonly branch: number;
+    readonly branches: number;
+  }
   | { readonly type: "NoTask"; readonly message: string }
   | { readonly type: "NoPlace"; readonly run: RunId; readonly at: string; readonly reason: string }
   | {

@@ -13,6 +13,7 @@ import type { HostBatch } from "../train/loss.ts";
 import { release } from "../train/ownership.ts";
 import { tensorsOf, type TrainState } from "../train/train_state.ts";
 import type { Tree } from "../train/tree.ts";
+import { branchOfRun } from "./branch_of_run.ts";
 import { storingCode } from "./code_appender.ts";
 import type { RunError } from "./errors.ts";
 import { type ForkPlan, forkPlan, type ForkWish } from "./fork_plan.ts";
@@ -29,6 +30,8 @@ import { withWeights } from "./with_weights.ts";
 export interface ForkOptions extends ForkWish {
   /** A step of the parent, or a place by name ("best"); the last step of its log unless given. */
   readonly at?: number | string;
+  /** The Nth branch that the parent has left, in place of its live one. */
+  readonly branch?: number;
   /** The step at which a recomputation of the parent parted from its log, where that is the reason. */
   readonly divergence?: number;
 }
@@ -64,7 +67,7 @@ export function forkRun<P extends Tree, B extends HostBatch>(
     if (runs.includes(run)) {
       fail({ type: "RunExists", run, step: foldOf(await get(env.store.log.recent(run))).step });
     }
-    const recorded = await get(readRun(env.store, parent));
+    const recorded = branchOfRun(await get(readRun(env.store, parent)), options.branch);
     const step = stepAt(recorded, options.at ?? "latest");
     const reached = await reachState(env, recorded, task as TaskSource, step, get);
     const { state } = reached;
@@ -116,7 +119,7 @@ async function begin(
         step: past.step,
         state: parentState,
         history: past.history,
-        envelope: recorded.events[past.position - 1]!.digest,
+        envelope: recorded.events.find(({ position }) => position === past.position - 1)!.digest,
       },
       takes: begun === state ? "state" : "weights",
       snapshot: stored.id,

@@ -14,6 +14,7 @@ import type { TaskSource } from "../ports/task.ts";
 import type { HostBatch } from "../train/loss.ts";
 import type { Tree } from "../train/tree.ts";
 import { requireSegmentsHere } from "./require_segments_here.ts";
+import { branchOfRun } from "./branch_of_run.ts";
 import { codeChange } from "./check_code.ts";
 import { plansOf } from "./plan.ts";
 import { readRun, type RecordedRun } from "./read_run.ts";
@@ -28,6 +29,8 @@ const FATAL: readonly Problem["type"][] = ["LogDamaged", "HistoryFlawed"];
 
 /** What of a run is recomputed, and where. */
 export interface ReplayOptions extends StepRange {
+  /** The Nth branch that the run has left, in place of the live one. */
+  readonly branch?: number;
   /** Takes some of the segments at random; all of them unless given. */
   readonly sample?: {
     /** How many; all where there are no more. */
@@ -50,7 +53,7 @@ export interface ReplayOptions extends StepRange {
  * damaged, or its history cannot be, nothing is recomputed.
  *
  * Other code than the run's may recompute it: the comparison proves it, and the report says in what it
- * differs. Of a run that went back, the live path is recomputed. Fails with StepsOutside where the run has no such
+ * differs. Of a run that went back, the live branch is recomputed unless another is asked for. Fails with StepsOutside where the run has no such
  * steps.
  */
 export function replayRun<P extends Tree, B extends HostBatch>(
@@ -63,12 +66,15 @@ export function replayRun<P extends Tree, B extends HostBatch>(
     await env.device.activate();
     const verified = await get(verifyRun(env.store, run));
     if (verified.problems.some(({ type }) => FATAL.includes(type))) return verified;
-    const recorded = await get(readRun(env.store, run));
+    const whole = await get(readRun(env.store, run));
+    const recorded = branchOfRun(whole, options.branch);
     const otherCode = await codeChange(env, run, recorded.state);
     const report = { ...verified, ...(otherCode && { otherCode }) };
     const plans = plansOf(run, task as TaskSource);
     await plans.at(recorded.state); // fails where it is not the run's task
-    const within = segmentsOf(recorded, report.problems, options);
+    const { branch } = options;
+    const within = segmentsOf(recorded, report.problems, options)
+      .map((segment) => branch === undefined ? segment : { ...segment, branch });
     const { sample, workers } = options;
     const segments = sample ? sampleOf(within, sample.count, sample.draw) : within;
     requireSegmentsHere(run, recorded.events, segments, env.device.environment);
@@ -80,7 +86,7 @@ export function replayRun<P extends Tree, B extends HostBatch>(
       steps: sum(segments, ({ from, to }) => to - from),
       workers: Math.min(workers?.count ?? 1, segments.length),
     });
-    const replays = await replayAll(env, recorded, plans, segments, workers);
+    const replays = await replayAll(env, whole, plans, segments, workers);
     const problem = replayProblem(replays);
     const problems = problem === undefined ? report.problems : [...report.problems, problem];
     return {

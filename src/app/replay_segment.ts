@@ -9,6 +9,7 @@ import type { RunEnv } from "../ports/run_env.ts";
 import { release } from "../train/ownership.ts";
 import { tensorsOf, type TrainState } from "../train/train_state.ts";
 import { requireSegmentsHere } from "./require_segments_here.ts";
+import { branchOfRun } from "./branch_of_run.ts";
 import type { Divergence, RunError } from "./errors.ts";
 import type { Plans } from "./plan.ts";
 import type { RecordedRun } from "./read_run.ts";
@@ -46,12 +47,13 @@ export interface SegmentReplay {
  */
 export function replaySegment(
   env: RunEnv,
-  recorded: RecordedRun,
+  whole: RecordedRun,
   plans: Plans,
   segment: ReplaySegment,
 ): TaskEither<RunError, SegmentReplay> {
   return attempt<RunError, SegmentReplay>(async () => {
     await env.device.activate();
+    const recorded = branchOfRun(whole, segment.branch);
     const { run, events } = recorded;
     requireSegmentsHere(run, events, [segment], env.device.environment);
     let begun: Begun | undefined;

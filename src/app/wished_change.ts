@@ -49,7 +49,7 @@ export function wishedChange(
   const changes = all.changes.filter((change) => !passing.includes(change));
   const refused = changes.filter((change) =>
     change.class === "architecture" ||
-    (change.class === "training" && all.class === "training" && !options.recordChanges)
+    (change.class === "training" && all.class !== "free" && !options.recordChanges)
   );
   if (refused.length > 0) refuse({ type: "ConfigDiffers", run, changes: refused });
   if (changes.length === 0) return { config: recorded, passing };

@@ -1,13 +1,16 @@
 import { systemStopwatch } from "../adapters/system_stopwatch.ts";
+import type { RunError } from "../app/errors.ts";
+import { taskOf } from "../app/plan.ts";
 import { readHead } from "../app/read_run.ts";
 import type { RunOutcome } from "../app/run_outcome.ts";
 import { type ResumeOptions, type ResumeOutcome, resumeRun } from "../app/resume_run.ts";
 import { trainRun } from "../app/train_run.ts";
-import type { PartialConfig, RunConfig } from "../core/config.ts";
+import { mergeConfig, type PartialConfig, type RunConfig } from "../core/config.ts";
 import { settings } from "../core/config_path.ts";
 import type { RunId } from "../core/run_id.ts";
 import type { RunState } from "../core/run_state.ts";
 import { runSummary } from "../core/run_summary.ts";
+import { attempt } from "../ports/attempt.ts";
 import type { Store } from "../ports/store.ts";
 import type { Task } from "../ports/task.ts";
 import type { Recipe } from "../recipes/recipe.ts";
@@ -38,6 +41,10 @@ export async function carryOut(assignment: Assignment): Promise<number> {
   const { args, store, id, recipe, state, asked } = assignment;
   const say = args.json ? console.error : console.log;
   const source = recipeSource(recipe);
+  if (state === undefined) { // a model that cannot be is refused before anything is made
+    const config = mergeConfig(recipe.config, asked);
+    await orExit(attempt<RunError, Task>(() => taskOf(source, config)));
+  }
   const device = await openDeviceFor(backendChoice(args.backend), state, say);
   const code = await codeOfRecipe(recipe);
   const reporter = progressReporter({ say, json: args.json });

@@ -160,6 +160,7 @@ const fork = command(
     verb: constant("fork"),
     parent: runArgument,
     at,
+    branch,
     run: optional(option("--run", string({ metavar: "ID" }), {
       description: message`name of the new run; RUN-fork unless given`,
     })),
@@ -253,6 +254,7 @@ const verify = command(
     workers: optional(option("--workers", integer({ metavar: "N", min: 1 }), {
       description: message`with --replay: recompute N segments at once; one unless given`,
     })),
+    branch,
     repair: option("--repair", {
       description:
         message`make anew what the log can make anew: derived files, and lost snapshots by recomputation`,

@@ -25,6 +25,7 @@ export async function run(args: ArgumentsOf<"fork">): Promise<number> {
     config: asked,
     weightsOnly: args.weightsOnly,
     ...(args.at !== undefined && { at: args.at }),
+    ...(args.branch !== undefined && { branch: args.branch }),
     ...(args.schedule && { schedule: args.schedule }),
     ...(args.withoutSamples !== undefined && {
       withoutSamples: await numberList("--without-samples", args.withoutSamples),

@@ -1,8 +1,10 @@
 import { fileStore } from "../adapters/file_store.ts";
-import { readRun } from "../app/read_run.ts";
+import { branchOfRun } from "../app/branch_of_run.ts";
+import type { RunError } from "../app/errors.ts";
+import { readRun, type RecordedRun } from "../app/read_run.ts";
 import { encodeLine } from "../codec/envelope_codec.ts";
 import type { RunEvent } from "../core/event.ts";
-import { branchOfRun } from "./branch_of_run.ts";
+import { attempt } from "../ports/attempt.ts";
 import type { ArgumentsOf } from "./command_line.ts";
 import { orExit, runIdOf, runsDirectory } from "./context.ts";
 
@@ -10,8 +12,11 @@ import { orExit, runIdOf, runsDirectory } from "./context.ts";
 export async function run(args: ArgumentsOf<"log">): Promise<number> {
   const store = fileStore(runsDirectory(args.runs));
   const recorded = await orExit(readRun(store, runIdOf(args.run)));
-  const { events, torn } = recorded;
-  const shown = args.branch === undefined ? events : branchOfRun(recorded, args.branch);
+  const { torn } = recorded;
+  const branch = attempt<RunError, RecordedRun>(() =>
+    Promise.resolve(branchOfRun(recorded, args.branch))
+  );
+  const { events: shown } = await orExit(branch);
   for (const recorded of shown) {
     if (args.json) console.log(encodeLine(recorded));
     else {

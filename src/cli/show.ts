@@ -1,6 +1,7 @@
 import { fileStore } from "../adapters/file_store.ts";
 import { diskUse } from "../app/disk_use.ts";
 import { writeFiles } from "../adapters/write_files.ts";
+import { branchOfRun } from "../app/branch_of_run.ts";
 import type { RunError } from "../app/errors.ts";
 import { placeAt } from "../app/place_in_run.ts";
 import { readHead, readRun } from "../app/read_run.ts";
@@ -8,14 +9,12 @@ import type { PastState } from "../app/rewind.ts";
 import { readCode } from "../app/run_code.ts";
 import { kernelSetDigest } from "../codec/kernel_set_digest.ts";
 import { settings } from "../core/config_path.ts";
-import { evolve, initialState } from "../core/evolve.ts";
 import type { RunId } from "../core/run_id.ts";
 import type { RunOrigin } from "../core/run_origin.ts";
 import type { RunState } from "../core/run_state.ts";
 import { runSummary } from "../core/run_summary.ts";
 import { attempt } from "../ports/attempt.ts";
 import type { Store } from "../ports/store.ts";
-import { branchOfRun } from "./branch_of_run.ts";
 import type { ArgumentsOf } from "./command_line.ts";
 import { orExit, printJson, runsDirectory } from "./context.ts";
 import { diskText } from "./disk_text.ts";
@@ -75,12 +74,8 @@ async function showPast(
   { branch, json }: Pick<ArgumentsOf<"show">, "branch" | "json">,
 ): Promise<number> {
   const recorded = await orExit(readRun(store, run));
-  const events = branchOfRun(recorded, branch);
-  const head = branch === undefined
-    ? recorded.state
-    : events.reduce((state, { event }) => evolve(state, event), initialState);
   const past = attempt<RunError, PastState>(() =>
-    Promise.resolve(placeAt({ run, events, state: head }, at ?? "latest"))
+    Promise.resolve(placeAt(branchOfRun(recorded, branch), at ?? "latest"))
   );
   const { state, history, position } = await orExit(past);
   if (json) {

@@ -47,7 +47,7 @@ function refuseWithoutReplay(args: ArgumentsOf<"verify">): void {
     if (from <= to) return;
     throw new UsageError(`Expected --from to be at most --to, found ${from} and ${to}.`);
   }
-  const given = (["from", "to", "sample", "workers"] as const)
+  const given = (["from", "to", "sample", "workers", "branch"] as const)
     .filter((name) => args[name] !== undefined);
   if (given.length === 0) return;
   const found = given.map((name) => `--${name}`).join(", ");
@@ -63,10 +63,11 @@ async function replay(
   if (E.isLeft(read)) return await orExit(verifyRun(store, id)); // reports what it can of the damage
   const { task, ...means } = await meansOf(id, read.right.state, args);
   const workers = workersOf(means.device, args);
-  const { from, to, sample } = args;
+  const { from, to, sample, branch } = args;
   const options: ReplayOptions = {
     ...(from !== undefined && { from }),
     ...(to !== undefined && { to }),
+    ...(branch !== undefined && { branch }),
     ...(sample !== undefined && { sample: { count: sample, draw: systemDraw } }),
     ...(workers && { workers }),
   };

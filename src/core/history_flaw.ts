@@ -2,9 +2,10 @@ import * as E from "fp-ts/Either.js";
 import { checkConfig } from "./check_config.ts";
 import { type Setting, settings, withSettings } from "./config_path.ts";
 import type { RunConfig } from "./config.ts";
+import { type DataCursor, startOfData } from "./data_cursor.ts";
 import { isStep, type RunEvent, stepEvent, type StepSkipped, type StepTaken } from "./event.ts";
 import { evolve, initialState } from "./evolve.ts";
-import { livePath, type PlacedEvent } from "./live_path.ts";
+import { extendPath, type PlacedEvent } from "./live_path.ts";
 import { lossScaleAfter, type LossScaleAt } from "./loss_scale_rule.ts";
 import { planEnds } from "./plan_ends.ts";
 import { factsOf, type RunState } from "./run_state.ts";
@@ -25,10 +26,14 @@ export interface HistoryFlaw {
 export function historyFlaw(events: readonly RunEvent[]): HistoryFlaw | undefined {
   let at = beginning;
   const kept = new Set<string>();
+  const path: PlacedEvent[] = []; // the live one
   for (const [position, event] of events.entries()) {
-    const reason = flawOf(event, position, at, kept, events);
+    const reason = flawOf(event, position, at, kept, path);
     if (reason !== undefined) return { position, reason };
-    at = placeAfter(at, event, position, events);
+    extendPath(path, { position, event });
+    at = event.type === "RunRewound"
+      ? { state: evolve(at.state, event), lossScale: foldPath(path).lossScale }
+      : placeAfter(at, event);
   }
   return undefined;
 }
@@ -47,7 +52,7 @@ function flawOf(
   position: number,
   { state, lossScale }: Place,
   kept: Set<string>,
-  events: readonly RunEvent[],
+  path: readonly PlacedEvent[],
 ): string | undefined {
   if ((event.type === "RunStarted") !== (position === 0)) {
     return "expected RunStarted at position 0 and there alone";
@@ -59,9 +64,9 @@ function flawOf(
         : "expected SnapshotPruned of a snapshot that is kept";
     case "SnapshotMaterialized":
       kept.add(nameOf(event.data));
-      return flawOfMaterialized(event.data, before(events, position));
+      return flawOfMaterialized(event.data, path);
     case "RunRewound":
-      return flawOfRewind(event.data, before(events, position));
+      return flawOfRewind(event.data, path);
     case "RunResumed":
     case "ConfigChanged":
     case "CodeChanged":
@@ -90,18 +95,9 @@ function flawOf(
   return undefined;
 }
 
-function placeAfter(
-  { state, lossScale }: Place,
-  event: RunEvent,
-  position: number,
-  events: readonly RunEvent[],
-): Place {
+function placeAfter({ state, lossScale }: Place, event: RunEvent): Place {
   const next = evolve(state, event);
   if (event.type === "RunStarted") return { state: next, lossScale: initialLossScale(event.data) };
-  if (event.type === "RunRewound") {
-    const path = before(events, position).filter((placed) => placed.position < event.data.position);
-    return { state: next, lossScale: foldPath(path).lossScale };
-  }
   if (!isStep(event) || lossScale === undefined) return { state: next, lossScale };
   return {
     state: next,
@@ -109,14 +105,9 @@ function placeAfter(
   };
 }
 
-/** The path that is live before the event at `position`. */
-function before(events: readonly RunEvent[], position: number): readonly PlacedEvent[] {
-  return livePath(events.slice(0, position).map((event, position) => ({ position, event })));
-}
-
 /** What is known after a path that was found right. */
 function foldPath(path: readonly PlacedEvent[]): Place {
-  return path.reduce((at, { event }) => placeAfter(at, event, 0, []), beginning);
+  return path.reduce((at, { event }) => placeAfter(at, event), beginning);
 }
 
 function flawOfRewind(
@@ -140,13 +131,24 @@ function flawOfMaterialized(
   { step, position, epoch, index }: Extract<RunEvent, { type: "SnapshotMaterialized" }>["data"],
   path: readonly PlacedEvent[],
 ): string | undefined {
-  const back = path.filter((placed) => placed.position < position);
-  const { state } = foldPath(back);
-  const isThere = back.at(-1)?.position === position - 1 && state.step === step &&
-    state.cursor.epoch === epoch && state.cursor.index === index;
-  return isThere
+  const last = path.findLastIndex((placed) => placed.position < position);
+  const there = path[last]?.position === position - 1 ? cursorAfter(path, last) : undefined;
+  return there?.step === step && there.epoch === epoch && there.index === index
     ? undefined
     : `expected SnapshotMaterialized of step ${step} and its place in the live branch`;
+}
+
+/** The step and the data cursor after the event at an index of a path. */
+function cursorAfter(
+  path: readonly PlacedEvent[],
+  index: number,
+): (DataCursor & { readonly step: number }) | undefined {
+  for (let at = index; at >= 0; at--) {
+    const { event } = path[at]!;
+    if (isStep(event)) return event.data;
+    if (event.type === "RunStarted") return event.data.origin ?? { ...startOfData, step: 0 };
+  }
+  return undefined;
 }
 
 function flawOfChange(

@@ -15,16 +15,19 @@ export interface PlacedEvent {
  */
 export function livePath<A extends PlacedEvent>(events: Iterable<A>, base = 0): readonly A[] {
   const path: A[] = [];
-  for (const placed of events) {
-    const { event } = placed;
-    if (event.type !== "RunRewound") {
-      path.push(placed);
-      continue;
-    }
-    while (path.length > 0 && path.at(-1)!.position >= event.data.position) path.pop();
-    if (event.data.position < base) path.push(placed);
-  }
+  for (const placed of events) extendPath(path, placed, base);
   return path;
+}
+
+/** Makes of a live path, which it changes, that after one more event. */
+export function extendPath<A extends PlacedEvent>(path: A[], placed: A, base = 0): void {
+  const { event } = placed;
+  if (event.type !== "RunRewound") {
+    path.push(placed);
+    return;
+  }
+  while (path.length > 0 && path.at(-1)!.position >= event.data.position) path.pop();
+  if (event.data.position < base) path.push(placed);
 }
 
 /** A branch of a run that was abandoned when the run was rewound. */

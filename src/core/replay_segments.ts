@@ -17,6 +17,8 @@ export interface ReplaySegment {
   readonly to: number;
   /** The position in the log that follows its last event. */
   readonly end: number;
+  /** The branch that it is of, by its number, where the run has left that. */
+  readonly branch?: number;
 }
 
 /**

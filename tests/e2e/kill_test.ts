@@ -99,7 +99,10 @@ Deno.test("killed while it recomputes, a run loses nothing and ends equal", asyn
     assert.equal(acknowledged(root), before);
   }
   const { stdout } = await assertEnds(root, setup);
-  assert.match(stdout, /recomputed \d\d steps, compared \d\d events: all equal, bit for bit/);
+  assert.match(
+    stdout,
+    /recomputed \d\d steps, compared \d\d events and \d fingerprints of the state: all equal, bit for bit/,
+  );
   assert.match(
     stdout,
     /Resumed at global_step=\d\d, epoch 0, best loss .*, \d\d steps in the history/,

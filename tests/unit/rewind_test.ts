@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import * as E from "fp-ts/Either.js";
 import {
   type Device,
+  forkRun,
   historyFlaw,
   isStep,
   livePath,
@@ -12,6 +13,7 @@ import {
   project,
   readRun,
   type RecordedEvent,
+  replayRun,
   type RunEvent,
   type Store,
   type TrainOptions,
@@ -151,3 +153,21 @@ function facts(events: readonly RunEvent[]): readonly RunEvent[] {
     !marks.includes(type) && !(type === "SnapshotTaken" && data.reason === "paused")
   );
 }
+
+backendTest("cpu", "a branch that was left can be recomputed, and forked", async (device) => {
+  const store = await trained(device);
+  const before = await eventsOf(store);
+  await resume(device, store, { at: 5, config: { optimizer: { learningRate: 0.2 } } });
+  await resume(device, store, { at: 7 });
+  for (const branch of [undefined, 1, 2]) {
+    const options = branch === undefined ? {} : { branch };
+    const report = await orThrow(replayRun({ store, device }, "a", tenSteps, options));
+    assert.deepEqual([report.problems, report.replay?.steps], [[], 10]);
+  }
+  await orThrow(forkRun({ store, device }, "a", "b", tenSteps, { at: 7, branch: 1 }));
+  await orThrow(trainRun({ store, device }, "b", tenSteps));
+  const steps = (await eventsOf(store, "b")).filter(isStep);
+  assert.deepEqual(steps, before.filter(isStep).slice(7));
+  const none = await replayRun({ store, device }, "a", tenSteps, { branch: 3 })();
+  assert.ok(E.isLeft(none) && none.left.type === "NoBranch");
+});

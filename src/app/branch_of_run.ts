@@ -1,0 +1,29 @@
+import { abandonedBranches } from "../core/live_path.ts";
+import { evolve, initialState } from "../core/evolve.ts";
+import { keptSnapshots } from "../core/run_state.ts";
+import { fail } from "../ports/attempt.ts";
+import type { RunError } from "./errors.ts";
+import type { RecordedRun } from "./read_run.ts";
+
+/**
+ * A run as it was at the end of a branch that it left, the Nth in the order in which it did: the events
+ * that lead there, what they fold to, and the snapshots on the way that are kept. The run itself without a
+ * number. Fails with NoBranch.
+ */
+export function branchOfRun(recorded: RecordedRun, branch: number | undefined): RecordedRun {
+  if (branch === undefined) return recorded;
+  const { run, events, state: head } = recorded;
+  const branches = abandonedBranches(events);
+  const path = branches[branch - 1]?.path;
+  if (path === undefined) {
+    return fail({ type: "NoBranch", run, branch, branches: branches.length } satisfies RunError);
+  }
+  const folded = path.reduce((state, { event }) => evolve(state, event), initialState);
+  const { abandoned: _, ...state } = folded;
+  const positions = new Set(path.map(({ position }) => position));
+  const snapshots = keptSnapshots(head)
+    .filter(({ position }) => positions.has(position))
+    .toSorted((a, b) => a.step - b.step);
+  const version = path.at(-1)!.position + 1;
+  return { run, events: path, state: { ...state, version, snapshots } };
+}

@@ -35,6 +35,16 @@ export { type Backend, type BackendChoice, BACKENDS } from "./src/adapters/backe
 export { openDevice } from "./src/adapters/tfjs_backend.ts";
 export { byteTokenSource, type TokenBatch } from "./src/adapters/token_source.ts";
 export { collectGarbage, type CollectOptions, type Pruning } from "./src/app/collect_garbage.ts";
+export {
+  type BisectedRun,
+  type BisectOptions,
+  type BisectReport,
+  bisectRuns,
+  type PartingCause,
+} from "./src/app/bisect_runs.ts";
+export type { WindowStop } from "./src/app/recompute_window.ts";
+export type { PremiseDifference } from "./src/app/premises.ts";
+export { type RecomputedState, recomputeState } from "./src/app/recompute_state.ts";
 export type { DiffOptions } from "./src/app/compare_states.ts";
 export { type ComparedRun, diffRuns, type RunAt, type RunDifference } from "./src/app/diff_runs.ts";
 export type { EnvironmentDifference } from "./src/app/environment_difference.ts";
@@ -48,6 +58,8 @@ export { type ForkOptions, type ForkReport, forkRun } from "./src/app/fork_run.t
 export { materialize, type MaterializeReport } from "./src/app/materialize.ts";
 export { firstParting, type Parting } from "./src/app/first_parting.ts";
 export { orThrow } from "./src/app/or_throw.ts";
+export type { ProbeProof } from "./src/app/probe_lines.ts";
+export { type ProbeOptions, type ProbeReport, probeRun } from "./src/app/probe_run.ts";
 export { type PrunedOrKept, type PruneReport, pruneRun } from "./src/app/prune_run.ts";
 export {
   readHead,

@@ -136,6 +136,15 @@ export function describeError(error: RunError): string {
     case "TaskFailed":
       return `The task failed after step ${error.step}: ${error.message}. ` +
         "Mend it and run the same command again: it goes on from there.";
+    case "ProbeFailed":
+      return `The probe failed at step ${error.step}: ${error.message}. ` +
+        "Mend it and ask again; the run is as it was.";
+    case "FileExists":
+      return `${error.place} is there already, and has other contents: nothing was overwritten. ` +
+        "Name another file with --out, or move that one away.";
+    case "FileUnavailable":
+      return `Cannot ${error.action} at ${error.place}: ${error.reason}. ` +
+        "Check the path, its permissions and the free space; --out names another file.";
     default:
       return error satisfies never;
   }

@@ -1,5 +1,4 @@
 import type { TaskEither } from "fp-ts/TaskEither.js";
-import { settings } from "../core/config_path.ts";
 import type { RunEvent } from "../core/event.ts";
 import { evolve, initialState } from "../core/evolve.ts";
 import { livePath, positionAfterStep } from "../core/live_path.ts";
@@ -8,14 +7,9 @@ import type { RunState } from "../core/run_state.ts";
 import { attempt, type Await, fail } from "../ports/attempt.ts";
 import type { Store } from "../ports/store.ts";
 import { commonState, type DiffOptions, type KeptStates, namedState } from "./compare_states.ts";
-import { type EnvironmentDifference, environmentDifference } from "./environment_difference.ts";
 import type { RunError } from "./errors.ts";
-import {
-  differingEntries,
-  type EntryDifference,
-  type EventDifference,
-  eventDifference,
-} from "./event_difference.ts";
+import { type EventDifference, eventDifference } from "./event_difference.ts";
+import { type PremiseDifference, premiseDifference } from "./premises.ts";
 import { readRun } from "./read_run.ts";
 import { sameState, type StateDifference } from "./state_difference.ts";
 
@@ -26,18 +20,13 @@ export interface RunAt {
 }
 
 /** In what two runs differ: plain data, JSON as it is. */
-export interface RunDifference {
+export interface RunDifference extends PremiseDifference {
   /** Whether nothing differs, the last step included; where runs begin does not count. */
   readonly same: boolean;
   readonly a: ComparedRun;
   readonly b: ComparedRun;
   /** The first event that differs, where one does. */
   readonly event?: EventDifference;
-  /** Settings that differ, by path. */
-  readonly config: readonly EntryDifference[];
-  readonly environment: EnvironmentDifference;
-  /** What differs of `task`, `data`, `heldOut`, `code` (digest of its manifest) and `leftOut`. */
-  readonly identity: readonly EntryDifference[];
   /** How the states differ; absent where there is no step of which both runs keep a snapshot. */
   readonly state?: StateDifference;
 }
@@ -70,12 +59,11 @@ export function diffRuns(
     const one = await sideOf(store, { step: b.step, ...a }, get);
     const other = await sideOf(store, { step: a.step, ...b }, get);
     const event = eventDifference(one.events, other.events);
-    const config = differingEntries(entriesOf(one.state), entriesOf(other.state));
-    const environment = environmentDifference(one.state.environment!, other.state.environment!);
-    const identity = differingEntries(identityOf(one.state), identityOf(other.state));
+    const premises = premiseDifference(one.state, other.state);
     const state = (a.step ?? b.step) === undefined
       ? await commonState(store, one, other, event?.step)
       : await namedState(store, one, other, options);
+    const { config, environment, identity } = premises;
     const about = [config, environment.members, environment.kernels, identity];
     const same = event === undefined && one.to === other.to &&
       about.every((entries) => entries.length === 0) && (state === undefined || sameState(state));
@@ -84,9 +72,7 @@ export function diffRuns(
       a: comparedOf(one),
       b: comparedOf(other),
       ...(event && { event }),
-      config,
-      environment,
-      identity,
+      ...premises,
       ...(state && { state }),
     };
   });
@@ -119,14 +105,4 @@ async function sideOf(
 
 function comparedOf({ run, from, to }: Side): ComparedRun {
   return { run, from, to };
-}
-
-function entriesOf({ config }: RunState): Readonly<Record<string, unknown>> {
-  return Object.fromEntries(settings(config!));
-}
-
-function identityOf(
-  { task, data, heldOut, code, origin }: RunState,
-): Readonly<Record<string, unknown>> {
-  return { task, data, heldOut, code, leftOut: origin?.leftOut };
 }

@@ -12,6 +12,7 @@ import type { SnapshotId } from "../core/snapshot.ts";
 import type { CodeUnreadable } from "../ports/code_unreadable.ts";
 import type { BackendUnavailable } from "../ports/device.ts";
 import type { LogError } from "../ports/event_log.ts";
+import type { LineFileError } from "../ports/line_file.ts";
 import type { SnapshotError } from "../ports/snapshot_store.ts";
 import type { SourceError } from "../ports/source_store.ts";
 
@@ -191,7 +192,14 @@ export type RunError =
     readonly type: "StopwatchMissing";
     readonly maxReplaySeconds: number;
   }
-  | { readonly type: "TaskFailed"; readonly step: number; readonly message: string };
+  | { readonly type: "TaskFailed"; readonly step: number; readonly message: string }
+  | {
+    /** A probe threw at a step, or gave what cannot be written. */
+    readonly type: "ProbeFailed";
+    readonly step: number;
+    readonly message: string;
+  }
+  | LineFileError;
 
 /** The code that a run was computed with is not the code that is here. */
 export interface CodeDiffers {

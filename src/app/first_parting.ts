@@ -26,9 +26,7 @@ export function firstParting(
   a: readonly RunEvent[],
   b: readonly RunEvent[],
 ): Parting | undefined {
-  const [statesOfA, statesOfB] = [statesByStep(a), statesByStep(b)];
-  const steps = [...statesOfA.keys()].filter((step) => statesOfB.has(step)).sort((x, y) => x - y);
-  const agreeAt = (step: number) => agree(statesOfA.get(step)!, statesOfB.get(step)!);
+  const { steps, agreeAt } = toldByBoth(a, b);
   const event = eventDifference(a, b);
   const different = Math.min(
     event === undefined ? Infinity : firstStepOf(event),
@@ -37,6 +35,23 @@ export function firstParting(
   if (different === Infinity) return undefined;
   const equal = steps.findLast((step) => step <= different && agreeAt(step) === true);
   return { ...(equal !== undefined && { equal }), different, ...(event && { event }) };
+}
+
+/** The last step whose states both logs tell of, and tell to be equal; undefined where there is none. */
+export function lastEqualState(
+  a: readonly RunEvent[],
+  b: readonly RunEvent[],
+): number | undefined {
+  const { steps, agreeAt } = toldByBoth(a, b);
+  return steps.findLast((step) => agreeAt(step) === true);
+}
+
+/** The steps of whose states both logs tell something, in order, and whether that is the same. */
+function toldByBoth(a: readonly RunEvent[], b: readonly RunEvent[]) {
+  const [statesOfA, statesOfB] = [statesByStep(a), statesByStep(b)];
+  const steps = [...statesOfA.keys()].filter((step) => statesOfB.has(step)).sort((x, y) => x - y);
+  const agreeAt = (step: number) => agree(statesOfA.get(step)!, statesOfB.get(step)!);
+  return { steps, agreeAt };
 }
 
 /** What a log says of the state of a step. */

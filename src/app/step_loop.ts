@@ -51,6 +51,8 @@ export interface WatchedStep {
   readonly after: TrainState;
   /** The grains of its batch, in order. */
   readonly batches: readonly HostBatch[];
+  /** The numbers of its samples, in order. */
+  readonly samples: readonly number[];
 }
 
 /**
@@ -96,7 +98,10 @@ export async function takeSteps(
           stepsAhead(loop),
           ([metrics, taken]) => recordStep(loop, { ...place, ...metrics }, taken),
         );
-        await watch?.({ plan, before: previous, after: state, batches });
+        if (watch !== undefined) {
+          const samples = plan.order.samplesAt(before, plan.config.batch.size);
+          await watch({ plan, before: previous, after: state, batches, samples });
+        }
       } finally {
         if (watch !== undefined) states.replace(previous, state);
       }

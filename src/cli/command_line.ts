@@ -274,13 +274,60 @@ const diff = command(
       description: message`a run, up to a step of it where one is named: RUN or RUN@STEP`,
     }),
     b: argument(string({ metavar: "B" }), { description: message`the run to compare it with` }),
+    ...device,
     ...store,
     ...json,
   }),
   {
     brief: message`in what two runs differ; exits 1 if in anything`,
     description:
-      message`In what two runs differ: the first event, settings, environment, data and code, and the state leaf by leaf, at the named step or at one of which both keep a snapshot. Exits 0 if nothing differs, 1 if something does.`,
+      message`In what two runs differ: the first event, settings, environment, data and code, and the state leaf by leaf, at the named step, recomputed where it is not kept, or at one of which both keep a snapshot. Exits 0 if nothing differs, 1 if something does.`,
+  },
+);
+
+const bisect = command(
+  "bisect",
+  object({
+    verb: constant("bisect"),
+    a: argument(string({ metavar: "A" }), { description: message`a run` }),
+    b: argument(string({ metavar: "B" }), { description: message`the run to compare it with` }),
+    ...device,
+    ...store,
+    ...json,
+  }),
+  {
+    brief: message`the step at which two runs part, by recomputing them; exits 1 if they do`,
+    description:
+      message`Finds the first step after which the states of two runs differ: by what both logs say, and where they say too little, by recomputing both, each compared with its own log. Exits 0 if they never part, 1 if they do.`,
+  },
+);
+
+const probe = command(
+  "probe",
+  object({
+    verb: constant("probe"),
+    run: runArgument,
+    from: option("--from", string({ metavar: "STEP" }), {
+      description: message`the first step: a number, or a name such as best`,
+    }),
+    to: option("--to", string({ metavar: "STEP" }), { description: message`the last step` }),
+    with: option("--with", string({ metavar: "FILE" }), {
+      description: message`a module whose default export is the probe`,
+    }),
+    export: optional(option("--export", string({ metavar: "NAME" }), {
+      description: message`its export of this name in place of the default one`,
+    })),
+    out: optional(option("--out", string({ metavar: "FILE" }), {
+      description: message`where to write: RUNS/RUN/probes/NAME-FROM-TO.jsonl unless given`,
+    })),
+    ...device,
+    ...store,
+    ...json,
+  }),
+  {
+    brief: message`ask past steps a question; exits 1 if they are not as recorded`,
+    description:
+      message`Recomputes past steps, compares them with the log, and writes what a function of yours finds of each, with the proof that they are the recorded ones. src/train/probes.ts has gradientNorms, perSampleLosses and weightNorms.`,
   },
 );
 
@@ -339,6 +386,8 @@ const verbs = {
   checkpoints,
   verify,
   diff,
+  bisect,
+  probe,
   materialize,
   prune,
   gc,
@@ -355,6 +404,8 @@ const grammar = or(
   checkpoints,
   verify,
   diff,
+  bisect,
+  probe,
   materialize,
   prune,
   gc,

@@ -31,6 +31,10 @@ async function carryOut(args: Arguments): Promise<number> {
       return await (await import("./verify.ts")).run(args);
     case "diff":
       return await (await import("./diff.ts")).run(args);
+    case "bisect":
+      return await (await import("./bisect.ts")).run(args);
+    case "probe":
+      return await (await import("./probe.ts")).run(args);
     case "prune":
       return await (await import("./prune.ts")).run(args);
     case "gc":

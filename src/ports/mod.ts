@@ -7,6 +7,7 @@ export type { EventLog, Extent, LogContents, LogError, LogWriter, TornTail } fro
 export { foldOf } from "./fold_log.ts";
 export type { Notice, Reporter } from "./reporter.ts";
 export type { RunEnv } from "./run_env.ts";
+export type { LineFile, LineFileError } from "./line_file.ts";
 export type { CodeUnreadable } from "./code_unreadable.ts";
 export type {
   Collected,

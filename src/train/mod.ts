@@ -36,6 +36,8 @@ export {
 } from "./loss_scale.ts";
 export { release, releaseOnThrow, scoped } from "./ownership.ts";
 export { withPrecision } from "./precision.ts";
+export type { Probe, ProbedStep, ProbeValues } from "./probe.ts";
+export { gradientNorms, perSampleLosses, weightNorms } from "./probes.ts";
 export { restoreTree } from "./restore.ts";
 export { scaleByLearningRate, sgd, trace } from "./sgd.ts";
 export {

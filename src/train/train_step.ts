@@ -60,7 +60,7 @@ export function trainStep<P extends Tree>(
   const { step, lossScale, frozen } = state;
   const learningRate = training.schedule(step);
   const { values, ...parts } = scoped(() => {
-    const { loss, gradients } = meanOf(training, state, grains);
+    const { loss, gradients } = stepGradients(training, state, grains);
     const norm = globalNorm(gradients);
     const after = updated(training, state, gradients, { step, learningRate });
     if (lossScale === undefined) return { ...after, values: tf.stack([loss, norm]) };
@@ -77,16 +77,23 @@ export function trainStep<P extends Tree>(
   };
 }
 
-/** The mean loss of the grains, and its gradients with respect to the trained parameters. */
-function meanOf<P extends Tree>(
+/** The key of one grain of the step that follows `step` steps, from the root of the steps' randomness. */
+export function grainKey(root: RngKey, step: number, grain: number): RngKey {
+  return foldIn(foldIn(root, step), grain);
+}
+
+/**
+ * The mean loss of the grains, and its gradients with respect to the trained parameters: over all grains,
+ * without the loss scale, before the optimiser clips them. Borrows `state`; the caller owns the result.
+ */
+export function stepGradients<P extends Tree>(
   { loss, key, precision = "float32" }: Training<P>,
   state: TrainState<P>,
   grains: readonly HostBatch[],
 ): LossAndGradients<Tree> {
   const { step, lossScale } = state;
-  const stepKey = foldIn(key, step);
   const passes = grains.map((grain, number) => () => {
-    const pass = () => lossAndGradients(loss, state, grain, foldIn(stepKey, number));
+    const pass = () => lossAndGradients(loss, state, grain, grainKey(key, step, number));
     return withPrecision(precision, pass);
   });
   const { loss: mean, gradients } = accumulate(passes);

@@ -14,7 +14,7 @@ import {
 
 const VERBS = [
   ...["train", "resume", "fork", "runs", "show", "log", "checkpoints", "verify", "diff"],
-  ...["materialize", "prune", "gc", "doctor"],
+  ...["bisect", "probe", "materialize", "prune", "gc", "doctor"],
 ];
 
 /** A training of eight steps that takes a second. */
@@ -297,7 +297,6 @@ Deno.test("diff refuses what it cannot compare, and says what helps", async () =
     [["done"], [/foldlog diff/]],
     [["done", "half@last"], [/a step after "half@"/, /half@1200/, /"last"/]],
     [["done", "half@6"], [/"half" has no step 6/, /from 0 to 5/]],
-    [["done@4", "half"], [/"done" keeps no snapshot of step 4/, /materialize done@4/, /steps 3/]],
     [["done", "gone"], [/no run "gone"/]],
   ];
   await inPairs(refused, async ([args, messages]) => {

@@ -38,7 +38,7 @@ export function describeError(error: RunError): string {
         "`foldlog runs` lists the runs that there are.";
     case "RunExists":
       return `Run "${error.run}" exists already, at step ${error.step}. ` +
-        "Continue it with --resume auto, or start another with --run NAME.";
+        `\`foldlog resume ${error.run}\` continues it; --run NAME makes another.`;
     case "TaskDiffers":
       return `Run "${error.run}" is a run of "${error.expected}", not of "${error.actual}". ` +
         "Start another with --run NAME.";
@@ -67,6 +67,9 @@ export function describeError(error: RunError): string {
     case "BatchUsed":
       return `The batch of step ${error.step} cannot be skipped in a fork at step ${error.fork}, which ` +
         `comes after it: expected a step after ${error.fork}. Fork at an earlier step.`;
+    case "NoSuchSample":
+      return `Sample ${error.found} cannot be left out: expected numbers from 0 to ` +
+        `${error.samples - 1}, those of the data set.`;
     case "WeightsMisfit":
       return `The parent's parameters are not those of this model: only one of them has ` +
         `${error.leaf}. Leave the settings of the model as they are.`;
@@ -307,8 +310,9 @@ function describeDivergence(
   );
   const cause = members.includes("batch")
     ? "The batch is another one: the data or its order changed. Bring it back and try again."
-    : "The batch was the same: the state, the code or the arithmetic changed. Go back to the code " +
-      "and the environment that the run was computed with, or start another run with --run NAME.";
+    : "The batch was the same: the state, the code, the arithmetic or the log itself changed. Go back " +
+      "to the code and the environment that the run was computed with, or go on as a fork from where " +
+      "all is exact (foldlog resume RUN --on-divergence fork).";
   const tensors = leaves.length > 0 ? `\nTensors that differ: ${leaves.join(", ")}` : "";
   const changed = environment.length > 0
     ? `\nThe environment is another one than recorded:\n${changesInWords(environment)}`

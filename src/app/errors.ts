@@ -92,6 +92,12 @@ export type RunError =
     readonly fork: number;
   }
   | {
+    /** A sample that is to be left out, of a data set that has `samples` others. */
+    readonly type: "NoSuchSample";
+    readonly found: number;
+    readonly samples: number;
+  }
+  | {
     /** A parameter that only one of two models has. */
     readonly type: "WeightsMisfit";
     readonly leaf: string;

@@ -66,6 +66,7 @@ export async function forkPlan(
   const isOther = task.data.identity.digest !== past.state.data!.digest;
   if (isOther) await requireSameForm(parentPlan.task.data, task.data);
   else checkTask(parent, past.state, task);
+  requireSamples(task, wish.withoutSamples ?? []);
   const leftOut = leftOutOfFork(events, past, parentPlan, wish);
   const plan = planWithout(task, config, leftOut);
   const cursor = isOther || weightsOnly
@@ -78,6 +79,15 @@ export async function forkPlan(
     ...(leftOut && { leftOut }),
     cursor,
   };
+}
+
+/** Says of a sample that is not there which would be; the order of the data names it as its own argument. */
+function requireSamples({ data }: Task, numbers: readonly number[]): void {
+  const { samples } = data.identity;
+  const found = numbers.find((number) =>
+    !Number.isSafeInteger(number) || number < 0 || number >= samples
+  );
+  if (found !== undefined) refuse({ type: "NoSuchSample", found, samples });
 }
 
 /** What cannot be left out of the data is a mistake of whoever asks. */

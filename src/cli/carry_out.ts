@@ -5,7 +5,8 @@ import { readHead } from "../app/read_run.ts";
 import type { RunOutcome } from "../app/run_outcome.ts";
 import { type ResumeOptions, type ResumeOutcome, resumeRun } from "../app/resume_run.ts";
 import { trainRun } from "../app/train_run.ts";
-import { mergeConfig, type PartialConfig } from "../core/config.ts";
+import { mergeConfig, type PartialConfig, type RunConfig } from "../core/config.ts";
+import { settings } from "../core/config_path.ts";
 import type { RunId } from "../core/run_id.ts";
 import type { RunState } from "../core/run_state.ts";
 import { runSummary } from "../core/run_summary.ts";
@@ -67,7 +68,7 @@ export async function carryOut(assignment: Assignment): Promise<number> {
     );
     reporter.close();
     const task = await source(outcome.state.config!);
-    sayOutcome(outcome, state, task, args.until, say);
+    sayOutcome(outcome, { args, asked, state }, task, say);
     if (args.json) {
       const { run } = outcome;
       printJson({ runId: run, ...runSummary((await orExit(readHead(store, run))).state) });
@@ -93,9 +94,8 @@ async function placeOf(
 
 function sayOutcome(
   { run, status, state, sample }: RunOutcome,
-  before: RunState | undefined,
+  { args, asked, state: before }: Pick<Assignment, "args" | "asked" | "state">,
   task: Task,
-  until: number | undefined,
   say: (line: string) => void,
 ): void {
   const again = `Run the same command again to continue.`;
@@ -103,7 +103,9 @@ function sayOutcome(
     return say(`run "${run}" stopped while comparing with its log, which is as it was. ${again}`);
   }
   if (status === "paused") {
-    const on = state.step === until
+    const on = args.verb === "resume"
+      ? `\`foldlog resume ${run}\` continues it.` // the same command may go back once more
+      : state.step === args.until
       ? "Run the same command without --until, or with a later step, to continue."
       : again;
     return say(`run "${run}" paused at step ${state.step}. ${on}`);
@@ -115,6 +117,17 @@ function sayOutcome(
       `last loss ${loss(lastLoss)}, best ${loss(bestLoss)} at step ${bestStep ?? "-"}` +
       (task.reference ? `; ${task.reference.name}: ${task.reference.loss.toFixed(4)}` : ""),
   );
-  if (already) say("Start another with --run NAME, or with --resume never.");
+  if (already && args.verb === "train") {
+    say("Start another with --run NAME, or with --resume never.");
+  } else if (already) {
+    const now = settings(state.config!);
+    const kept = [...settings(asked as RunConfig)].filter(([path, value]) =>
+      now.get(path) !== value
+    );
+    for (const [path] of kept) {
+      say(`No step is left for which ${path} could change: it stays ${now.get(path)}.`);
+    }
+    say("--max-steps N trains it further; --at STEP goes back, and on from there.");
+  }
   if (sample !== undefined) say(`\nsample:\n${sample}\n`);
 }

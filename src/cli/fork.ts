@@ -4,7 +4,9 @@ import { readHead } from "../app/read_run.ts";
 import { recipes } from "../recipes/mod.ts";
 import type { ArgumentsOf } from "./command_line.ts";
 import { backendChoice, orExit, printJson, recipeOf, runIdOf, runsDirectory } from "./context.ts";
+import { counted } from "./counted.ts";
 import { freeName } from "./free_name.ts";
+import { leftOutText } from "./left_out_text.ts";
 import { numberList } from "./number_list.ts";
 import { openDeviceFor } from "./open_device.ts";
 import { progressReporter } from "./progress_reporter.ts";
@@ -58,17 +60,15 @@ function print({ run, origin, change, otherData, recomputation }: ForkReport): v
   );
   const { steps, compared } = recomputation;
   if (steps > 0) {
-    console.log(`recomputed ${steps} steps, compared ${compared} events: all equal, bit for bit`);
+    console.log(
+      `recomputed ${counted(steps, "step")}, compared ${counted(compared, "event")}: ` +
+        "all equal, bit for bit",
+    );
   }
   for (const { path, recorded, asked } of change?.changes ?? []) {
     console.log(`${path}: ${recorded} -> ${asked}`);
   }
   if (otherData) console.log("its data is another, and begins anew");
-  if (leftOut !== undefined) {
-    const places = leftOut.places.reduce((sum, { count }) => sum + count, 0);
-    console.log(
-      `left out: ${leftOut.samples.length} samples of every epoch, ${places} places of single epochs`,
-    );
-  }
+  if (leftOut !== undefined) console.log(`left out: ${leftOutText(leftOut)}`);
   console.log(`\`foldlog resume ${run}\` trains it.`);
 }

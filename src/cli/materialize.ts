@@ -5,6 +5,7 @@ import { readHead } from "../app/read_run.ts";
 import { recipes } from "../recipes/mod.ts";
 import type { ArgumentsOf } from "./command_line.ts";
 import { backendChoice, orExit, printJson, recipeOf, runsDirectory } from "./context.ts";
+import { counted } from "./counted.ts";
 import { openDeviceFor } from "./open_device.ts";
 import { progressReporter } from "./progress_reporter.ts";
 import { recipeSource } from "./recipe_source.ts";
@@ -32,8 +33,10 @@ export async function run(args: ArgumentsOf<"materialize">): Promise<number> {
       recomputation === undefined
         ? `step ${step} is kept already: snapshot ${id.slice(0, 12)}, ${bytes} bytes`
         : `step ${step}: snapshot ${id.slice(0, 12)}, ${bytes} bytes, from that of step ` +
-          `${recomputation.snapshot}: recomputed ${recomputation.steps} steps, compared ` +
-          `${recomputation.compared} events: all equal, bit for bit`,
+          `${recomputation.snapshot}: recomputed ${
+            counted(recomputation.steps, "step")
+          }, compared ` +
+          `${counted(recomputation.compared, "event")}: all equal, bit for bit`,
     );
     console.log(path);
     return 0;

@@ -2,6 +2,7 @@
 import { Presets, SingleBar } from "cli-progress";
 import { scheduleSteps } from "../core/config.ts";
 import type { Notice, Reporter } from "../ports/reporter.ts";
+import { counted } from "./counted.ts";
 
 /** Milliseconds between lines where there is no terminal. */
 const LINE_EVERY = 5000;
@@ -123,7 +124,8 @@ function rateFrom(): (step: number) => string {
 function resumingLine({ run, snapshot, head, maxSteps }: NoticeOf<"Resuming">): string {
   const from = snapshot === 0 ? "the initial state" : `the snapshot of step ${snapshot}`;
   const work = head > snapshot
-    ? `; recomputing steps ${snapshot + 1} to ${head} and comparing them with the log`
+    ? `; recomputing ${stepsFrom(snapshot + 1, head)} and comparing ` +
+      `${head === snapshot + 1 ? "it" : "them"} with the log`
     : "";
   return `resuming "${run}" at step ${head} of ${maxSteps}: loaded ${from}${work}`;
 }
@@ -131,17 +133,17 @@ function resumingLine({ run, snapshot, head, maxSteps }: NoticeOf<"Resuming">): 
 function resumedLines(notice: NoticeOf<"Resumed">, milliseconds: number): string {
   const { step, epoch, recomputed, compared, fingerprints, history, best } = notice;
   const proof = recomputed === 0
-    ? "nothing to recompute: the snapshot stands at the head of the log"
-    : `recomputed ${recomputed} steps, compared ${compared} events and ${fingerprints} fingerprints ` +
-      "of the state: all equal, bit for bit";
+    ? "nothing to recompute: the snapshot is of this step"
+    : `recomputed ${counted(recomputed, "step")}, compared ${counted(compared, "event")} and ` +
+      `${counted(fingerprints, "fingerprint")} of the state: all equal, bit for bit`;
   return `${proof} (${(milliseconds / 1000).toFixed(1)} s)\n` +
     `Resumed at global_step=${step}, epoch ${epoch}, ` +
     `best loss ${best === undefined ? "-" : `${best.loss.toFixed(4)} at step ${best.step}`}, ` +
     `${history} steps in the history`;
 }
 
-function counted(segments: number): string {
-  return segments === 1 ? "1 segment" : `${segments} segments`;
+function stepsFrom(first: number, last: number): string {
+  return first === last ? `step ${last}` : `steps ${first} to ${last}`;
 }
 
 function changedLine({ step, change, config }: NoticeOf<"Changed">): string {
@@ -179,15 +181,17 @@ function describe(notice: Exclude<Notice, NoticeOf<"Step" | "Resuming" | "Resume
         "going further back";
     case "Replaying": {
       const { run, segments, of, steps, workers } = notice;
-      const taken = segments < of ? `${segments} of ${of} segments, taken at random` : counted(of);
-      return `replaying "${run}": ${steps} steps in ${taken}` +
+      const taken = segments < of
+        ? `${segments} of ${of} segments, taken at random`
+        : counted(of, "segment");
+      return `replaying "${run}": ${counted(steps, "step")} in ${taken}` +
         (workers > 1 ? `, ${workers} at once` : "");
     }
     case "SegmentReplayed": {
       const { from, to, compared, differs, done, of } = notice;
-      return `segment ${done} of ${of}: steps ${from + 1} to ${to}, ` +
+      return `segment ${done} of ${of}: ${stepsFrom(from + 1, to)}, ` +
         (differs === undefined
-          ? `${compared} events compared: all equal`
+          ? `${counted(compared, "event")} compared: all equal`
           : `not as recorded from step ${differs} on`);
     }
     case "Evaluated":

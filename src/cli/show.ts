@@ -19,6 +19,7 @@ import type { ArgumentsOf } from "./command_line.ts";
 import { orExit, printJson, runsDirectory } from "./context.ts";
 import { diskText } from "./disk_text.ts";
 import { runPlaceOf } from "./run_at.ts";
+import { leftOutText } from "./left_out_text.ts";
 import { loss, table } from "./table.ts";
 import { UsageError } from "./usage_error.ts";
 
@@ -43,6 +44,7 @@ async function showHead(store: Store, run: RunId, json: boolean): Promise<number
     lastEventAt: ends.last.recordedAt,
     torn: torn ?? null,
     disk,
+    origin: state.origin ?? null,
   };
   if (json) {
     printJson(summary);
@@ -54,7 +56,8 @@ async function showHead(store: Store, run: RunId, json: boolean): Promise<number
     ...(state.abandoned
       ? [[
         "left",
-        `snapshots of left branches: ${state.abandoned.map(({ step }) => step).join(", ")}`,
+        `branches with snapshots of steps ${state.abandoned.map(({ step }) => step).join(", ")} ` +
+        "(--branch N shows one)",
       ]]
       : []),
     ["disk", diskText(disk)],
@@ -77,7 +80,9 @@ async function showPast(
   const { state, history, position } = await orExit(past);
   if (json) {
     const { status: _, snapshots: __, ...rest } = runSummary(state);
-    printJson({ runId: run, ...rest, branch: branch ?? null, history, position });
+    const { origin = null } = state;
+    const about = { branch: branch ?? null, historyDigest: history, position, origin };
+    printJson({ runId: run, ...rest, ...about });
     return 0;
   }
   print(run, state, [
@@ -118,9 +123,7 @@ function originText({ parent, takes, leftOut, divergence }: RunOrigin): string {
   const { run, step, state } = parent;
   const what = takes === "weights" ? "the weights" : "the state";
   return `${what} of "${run}" at step ${step} (${state.slice(0, 12)})` +
-    (leftOut
-      ? `, without ${leftOut.samples.length} samples and ${leftOut.places.length} places`
-      : "") +
+    (leftOut ? `, without ${leftOutText(leftOut)}` : "") +
     (divergence === undefined ? "" : `, since its step ${divergence} could not be recomputed`);
 }
 

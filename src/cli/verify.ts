@@ -16,6 +16,7 @@ import { recipes } from "../recipes/mod.ts";
 import { segmentWorkers } from "../workers/segment_workers.ts";
 import type { ArgumentsOf } from "./command_line.ts";
 import { backendChoice, orExit, printJson, recipeOf, runIdOf, runsDirectory } from "./context.ts";
+import { counted } from "./counted.ts";
 import { openDeviceFor } from "./open_device.ts";
 import { progressReporter } from "./progress_reporter.ts";
 import { codeOfRecipe } from "./recipe_code.ts";
@@ -139,7 +140,8 @@ function print(report: VerifyReport & Partial<RepairReport>): void {
     console.log(`A torn last line (${torn.bytes} bytes at ${torn.place}) was never acknowledged.`);
   }
   console.log(
-    `${run}: ${events} events, ${steps} steps and ${snapshots} snapshots checked` +
+    `${run}: ${counted(events, "event")}, ${counted(steps, "step")} and ` +
+      `${counted(snapshots, "snapshot")} checked` +
       (replay ? `; ${replayed(replay)}` : "") +
       (problems.length === 0 ? "; all as recorded" : `; problems: ${problems.length}`),
   );
@@ -150,6 +152,6 @@ function replayed({ steps, compared, fingerprints, segments, of, chance }: Repla
     ? ""
     : ` in ${segments.length} of ${of} segments, by which one forged segment is caught with a ` +
       `chance of ${segments.length}/${of} (${(100 * chance).toPrecision(3)}%)`;
-  return `${steps} steps recomputed, ${compared} events and ${fingerprints} fingerprints ` +
-    `compared${taken}`;
+  return `${counted(steps, "step")} recomputed, ${counted(compared, "event")} and ` +
+    `${counted(fingerprints, "fingerprint")} compared${taken}`;
 }

@@ -457,7 +457,7 @@ Deno.test("resume continues a run, and --until pauses it on the way", async () =
   const { status, step, snapshots } = await show(place.root, "half");
   assert.deepEqual([status, step, snapshots.at(-1)!.step], ["paused", 7, 7]);
   const there = await succeeds(["resume", "half", "--until", "7", "--runs", place.root]);
-  assert.match(there.stdout, /paused at step 7\. .*without --until, or with a later step/);
+  assert.match(there.stdout, /paused at step 7\. `foldlog resume half` continues it/);
   await succeeds(["resume", "half", "--runs", place.root]);
   assert.deepEqual(trainingOf(place.root, "half"), trainingOf(template, "done"));
 });

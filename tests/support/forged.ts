@@ -1,6 +1,5 @@
 import { isStep, memoryStore, orThrow, type RunEvent, type Snapshot, type Store } from "foldlog";
 import { historyDigest, NO_HISTORY } from "../../src/codec/history_digest.ts";
-import { eventsOf } from "./ten_steps.ts";
 
 /** What someone who forges a run changes. */
 export interface Forgery {
@@ -9,23 +8,25 @@ export interface Forgery {
 }
 
 /**
- * A store, in memory unless given, with the run "a" of another one, changed by someone who knows the format: the chain
- * of the log is computed anew, and each snapshot commits to the changed history, so that nothing but a
- * recomputation can tell.
+ * A store, in memory unless given, with a run of another one, "a" unless named, changed by someone who knows the
+ * format: the chain of the log is computed anew, and each snapshot commits to the changed history, so that
+ * nothing but a recomputation can tell.
  */
 export async function forged(
   store: Store,
   { event, snapshot }: Forgery,
   copy = memoryStore(),
+  { from, to } = { from: "a", to: "a" },
 ): Promise<Store> {
-  const writer = await orThrow(copy.log.open("a"));
+  const writer = await orThrow(copy.log.open(to));
   let history = NO_HISTORY;
-  for (const [position, original] of (await eventsOf(store)).entries()) {
+  const { events } = await orThrow(store.log.read(from));
+  for (const [position, { event: original }] of events.entries()) {
     let changed = event?.(original) ?? original;
     if (changed.type === "SnapshotTaken") {
       const read = await orThrow(store.snapshots.get(changed.data.snapshot));
       const put = { ...(snapshot?.(read) ?? read), history };
-      const { id, manifest, release } = await orThrow(copy.snapshots.put("a", put));
+      const { id, manifest, release } = await orThrow(copy.snapshots.put(to, put));
       release();
       changed = { ...changed, data: { ...changed.data, snapshot: id, state: manifest.state } };
     }

@@ -166,7 +166,7 @@ backendTest("cpu", "what a fork cannot be is said, and nothing is made", async (
     [{ config: { steps: { max: 9 } } }, "BadSetting"],
     [{ config: { optimizer: { learningRate: -1 } } }, "BadSetting"],
     [{ at: 11 }, "NoPlace"],
-    [{ withoutSamples: [8] }, "NoTask"],
+    [{ withoutSamples: [8] }, "NoSuchSample"],
     [{ withoutSamples: [0, 1, 2, 3, 4, 5, 6, 7] }, "NoTask"],
     [{ config: { seed: 7 } }, "DataMisfit", other],
   ];

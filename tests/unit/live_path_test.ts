@@ -103,6 +103,8 @@ Deno.test("the position after a step follows what was computed and stored of it,
   }
   const path = placed([started, stepTaken(1)]);
   assert.deepEqual([0, 1, 2].map((step) => positionAfterStep(path, step)), [1, 2, undefined]);
+  const fork = { ...started, data: { ...started.data, origin: { step: 5 } } } as RunEvent;
+  assert.deepEqual([0, 5].map((step) => positionAfterStep(placed([fork]), step)), [undefined, 1]);
 });
 
 function placed(events: readonly RunEvent[]): readonly PlacedEvent[] {

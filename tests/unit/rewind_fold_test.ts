@@ -27,6 +27,13 @@ Deno.test("evolve() goes back to what the run was, and keeps what it left", () =
   assert.deepEqual(abandoned?.map(({ step, position }) => [step, position]), [[3, 5]]);
 });
 
+Deno.test("a snapshot at the very position that a run goes back to is left: events before it count", () => {
+  const to5 = { ...back.data, step: 3, position: 5 };
+  const state = fold([...base, { type: "RunRewound", data: to5 }]);
+  assert.deepEqual(state.snapshots.map(({ step }) => step), [1]);
+  assert.deepEqual(state.abandoned?.map(({ step }) => step), [3]);
+});
+
 Deno.test("a run that is complete or paused runs again where it goes back", () => {
   for (const end of ["RunCompleted", "RunPaused", "RunFailed"] as const) {
     const mark = { type: end, data: { step: 3, reason: "until", message: "" } } as RunEvent;

@@ -1,7 +1,10 @@
 import * as E from "fp-ts/Either.js";
 import type { TaskEither } from "fp-ts/TaskEither.js";
 import { decide } from "../core/decide.ts";
-import type { SnapshotMaterialized } from "../core/event.ts";
+import type { Digest } from "../core/digest.ts";
+import type { RunEvent, SnapshotMaterialized } from "../core/event.ts";
+import type { RecordedEvent } from "../core/recorded_event.ts";
+import type { RunState } from "../core/run_state.ts";
 import { livePath } from "../core/live_path.ts";
 import type { RunId } from "../core/run_id.ts";
 import type { SnapshotId, SnapshotManifest } from "../core/snapshot.ts";
@@ -19,7 +22,8 @@ import { stepAt } from "./place_in_run.ts";
 import { readRun, type RecordedRun } from "./read_run.ts";
 import { type ReachedState, reachState, type Recomputation } from "./reach_state.ts";
 import { recordedInFull } from "./recorded_in_full.ts";
-import { snapshotOf } from "./state_snapshot.ts";
+import { divergence } from "./recorder.ts";
+import { digestOfState, snapshotOf } from "./state_snapshot.ts";
 
 /** What became of a snapshot that was asked for. */
 export interface MaterializeReport {
@@ -86,7 +90,7 @@ function requireAllOf(
 
 async function store(
   env: RunEnv,
-  { run, state: head }: RecordedRun,
+  { run, events, state: head }: RecordedRun,
   { state, plan, past, recomputation }: ReachedState,
   writer: LogWriter,
   get: Await<RunError>,
@@ -94,9 +98,9 @@ async function store(
   const { cursor, lastLoss, lastEvaluation } = past.state;
   const { step, position, history } = past;
   const about = { task: plan.task.name, cursor, history };
-  const stored = await get(
-    env.store.snapshots.put(run, await snapshotOf(env.device, state, about)),
-  );
+  const snapshot = await snapshotOf(env.device, state, about);
+  requireRecorded(events, head, step, digestOfState(snapshot));
+  const stored = await get(env.store.snapshots.put(run, snapshot));
   try {
     const { id, manifest } = stored;
     const data: SnapshotMaterialized["data"] = {
@@ -116,6 +120,24 @@ async function store(
   } finally {
     stored.release();
   }
+}
+
+/** Fails with Diverged where the log names a snapshot of the step, and it is of another state. */
+function requireRecorded(
+  events: readonly RecordedEvent[],
+  { snapshots }: RunState,
+  step: number,
+  digest: Digest,
+): void {
+  const kept = snapshots.find((ref) => ref.step === step);
+  if (kept === undefined || kept.state === digest) return;
+  const named =
+    events.findLast(({ event: { type, data } }) =>
+      (type === "SnapshotTaken" || type === "SnapshotMaterialized") &&
+      data.snapshot === kept.snapshot
+    )!.event;
+  const actual = { ...named, data: { ...named.data, state: digest } } as RunEvent;
+  fail(divergence(named, actual, step));
 }
 
 function bytesOf({ files }: SnapshotManifest): number {

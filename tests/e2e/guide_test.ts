@@ -101,7 +101,8 @@ async function runCommand(
   { text, exits, killedAfter }: PageCommand,
   directory: string,
 ): Promise<string> {
-  const [, verb] = /^deno task foldlog (.*)$/.exec(text) ?? [];
+  const [, verb] = /^deno task foldlog (.*)$/.exec(text.replace("path/to/foldlog", repository)) ??
+    [];
   if (verb === undefined) return await shell(text, directory);
   if (text === FIRST_TRAINING && killedAfter === undefined && isNew(directory)) {
     return await firstTraining(directory);

@@ -11,6 +11,7 @@ import {
   runCliOnTerminal,
   terminalAvailable,
 } from "../support/run_cli.ts";
+import { SMALL_MODEL } from "../support/small_model.ts";
 
 const VERBS = [
   ...["train", "resume", "fork", "runs", "show", "log", "checkpoints", "verify", "diff"],
@@ -18,19 +19,7 @@ const VERBS = [
 ];
 
 /** A training of eight steps that takes a second. */
-const SMALL = [
-  ...["--backend", "wasm", "--max-steps", "8", "--save-every", "3"],
-  ...Object.entries({
-    "model.layers": 1,
-    "model.channels": 16,
-    "model.heads": 2,
-    "model.context": 16,
-    "batch.size": 4,
-    "batch.micro": 4,
-    "evaluate.every": 4,
-    "evaluate.batches": 2,
-  }).flatMap(([path, value]) => ["--set", `${path}=${value}`]),
-];
+const SMALL = ["--max-steps", "8", "--save-every", "3", ...SMALL_MODEL];
 
 /** Two runs: "done" is complete, "half" is paused at step 5 of 8. Tests that write work on a copy. */
 const template = Deno.makeTempDirSync();

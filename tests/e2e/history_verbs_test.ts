@@ -2,25 +2,12 @@ import assert from "node:assert/strict";
 import { fileStore } from "foldlog";
 import { forged, otherLoss } from "../support/forged.ts";
 import { type CliResult, type Kill, runCli } from "../support/run_cli.ts";
-
-const MODEL = [
-  ...["--backend", "wasm"],
-  ...Object.entries({
-    "model.layers": 1,
-    "model.channels": 16,
-    "model.heads": 2,
-    "model.context": 16,
-    "batch.size": 4,
-    "batch.micro": 4,
-    "evaluate.every": 4,
-    "evaluate.batches": 2,
-  }).flatMap(([path, value]) => ["--set", `${path}=${value}`]),
-];
+import { SMALL_MODEL } from "../support/small_model.ts";
 
 /** "done" has eight steps, and snapshots of 3, 6 and 8; "long" has sixty, and one of the last alone. */
 const template = Deno.makeTempDirSync();
 Deno.test.beforeAll(async () => {
-  const at = ["--runs", template, ...MODEL];
+  const at = ["--runs", template, ...SMALL_MODEL];
   await succeeds(["train", "--run", "done", "--max-steps", "8", "--save-every", "3", ...at]);
   await succeeds(["train", "--run", "long", "--max-steps", "60", "--save-every", "0", ...at]);
 });

@@ -1,21 +1,10 @@
 import assert from "node:assert/strict";
 import { isTrainingFact, type RunEvent } from "foldlog";
 import { type CliOptions, type CliResult, runCli } from "../support/run_cli.ts";
+import { SMALL_MODEL } from "../support/small_model.ts";
 
 /** A training of eight steps with snapshots at 2, 4, 6 and 8, and evaluations at 4 and 8. */
-const SMALL = [
-  ...["--backend", "wasm", "--max-steps", "8", "--save-every", "2"],
-  ...Object.entries({
-    "model.layers": 1,
-    "model.channels": 16,
-    "model.heads": 2,
-    "model.context": 16,
-    "batch.size": 4,
-    "batch.micro": 4,
-    "evaluate.every": 4,
-    "evaluate.batches": 2,
-  }).flatMap(([path, value]) => ["--set", `${path}=${value}`]),
-];
+const SMALL = ["--max-steps", "8", "--save-every", "2", ...SMALL_MODEL];
 
 /** Two runs, each in a store of its own: "done" is complete, "half" is paused at step 7 of 8. */
 const templates = Deno.makeTempDirSync();

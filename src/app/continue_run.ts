@@ -2,6 +2,7 @@ import * as E from "fp-ts/Either.js";
 import { environmentChanges } from "../core/environment.ts";
 import { ownSteps, type RunState } from "../core/run_state.ts";
 import type { RunId } from "../core/run_id.ts";
+import { settingChanges } from "../core/setting_class.ts";
 import { savesByTime } from "../core/save_policy.ts";
 import type { SnapshotId } from "../core/snapshot.ts";
 import { attempt, type Await, fail } from "../ports/attempt.ts";
@@ -148,7 +149,8 @@ async function announce(
 ): Promise<void> {
   const { step } = from;
   if (end !== undefined) {
-    reporter?.report({ type: "Rewound", step, head: head.step });
+    const undone = settingChanges(head.config!, from.config!);
+    reporter?.report({ type: "Rewound", step, head: head.step, undone });
     const left = head.snapshots.filter(({ position }) => position >= end).map(({ step }) => step);
     const shown = await store.snapshots.shown(run)(); // of one too that a killed process left there
     const beyond = E.isLeft(shown)

@@ -26,7 +26,7 @@ export interface EntryDifference {
  *
  * Compared is what both runs have: the steps of both, and evaluations, snapshots and fingerprints where
  * both took them, since none of these changes what is trained; only the change of a setting, since both
- * runs had begun, may be one run's alone. What runs say of their config, data and code is left out of how they started, and of a
+ * runs had begun, may be one run's alone (one at that very step is in how the other began). What runs say of their config, data and code is left out of how they started, and of a
  * snapshot its state alone is compared: its name and reason follow from the rest.
  */
 export function eventDifference(
@@ -46,7 +46,7 @@ export function eventDifference(
       const [eventOfA, eventOfB] = [one!.event, other!.event];
       const members = differingMembers(eventOfA, eventOfB);
       if (members.length > 0) return { step, a: eventOfA.type, b: eventOfB.type, members };
-    } else if (kind === KINDS.ConfigChanged && step >= first) {
+    } else if (kind === KINDS.ConfigChanged && step > first) {
       return { step, [order < 0 ? "a" : "b"]: "ConfigChanged", members: [] };
     }
     if (order <= 0) i++;

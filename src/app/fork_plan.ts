@@ -40,7 +40,10 @@ export interface ForkWish extends LeftOutWish {
   readonly weightsOnly?: boolean;
   /** Settings that the fork is to have in place of the parent's. */
   readonly config?: PartialConfig;
-  /** What becomes of the learning-rate schedule where `steps.max` changes; "keep" unless given. */
+  /**
+   * What becomes of the learning-rate schedule where `steps.max` changes. Unless given it is kept by a fork
+   * that goes on, and made for the new length by one that begins anew with the weights.
+   */
   readonly schedule?: ScheduleChoice;
 }
 
@@ -54,7 +57,8 @@ export async function forkPlan(
   source: TaskSource,
   wish: ForkWish,
 ): Promise<ForkPlan> {
-  const { config: asked = {}, schedule: choice = "keep", weightsOnly = false } = wish;
+  const { config: asked = {}, weightsOnly = false } = wish;
+  const choice = wish.schedule ?? (weightsOnly ? "stretch" : "keep");
   const recorded = past.state.config!;
   const change = configChange(recorded, asked, { own: parentPlan.task.classes ?? {}, choice });
   const fixed = change?.changes.filter(({ class: kind }) => kind === "architecture") ?? [];

@@ -6,6 +6,7 @@ import {
   segmentsWithin,
   type StepRange,
 } from "../core/replay_segments.ts";
+import { abandonedBranches } from "../core/live_path.ts";
 import type { RunId } from "../core/run_id.ts";
 import { chanceOfCatching, type Draw, sampleOf } from "../core/sample.ts";
 import { attempt, fail } from "../ports/attempt.ts";
@@ -29,7 +30,7 @@ const FATAL: readonly Problem["type"][] = ["LogDamaged", "HistoryFlawed"];
 
 /** What of a run is recomputed, and where. */
 export interface ReplayOptions extends StepRange {
-  /** The Nth branch that the run has left, in place of the live one. */
+  /** The Nth branch that the run has left, and nothing else. */
   readonly branch?: number;
   /** Takes some of the segments at random; all of them unless given. */
   readonly sample?: {
@@ -53,7 +54,7 @@ export interface ReplayOptions extends StepRange {
  * damaged, or its history cannot be, nothing is recomputed.
  *
  * Other code than the run's may recompute it: the comparison proves it, and the report says in what it
- * differs. Of a run that went back, the live branch is recomputed unless another is asked for. Fails with StepsOutside where the run has no such
+ * differs. Of a run that went back all branches are recomputed, unless one or some steps are asked for. Fails with StepsOutside where the run has no such
  * steps.
  */
 export function replayRun<P extends Tree, B extends HostBatch>(
@@ -72,12 +73,13 @@ export function replayRun<P extends Tree, B extends HostBatch>(
     const report = { ...verified, ...(otherCode && { otherCode }) };
     const plans = plansOf(run, task as TaskSource);
     await plans.at(recorded.state); // fails where it is not the run's task
-    const { branch } = options;
-    const within = segmentsOf(recorded, report.problems, options)
-      .map((segment) => branch === undefined ? segment : { ...segment, branch });
+    const within = segmentsAsked(whole, recorded, report.problems, options);
     const { sample, workers } = options;
     const segments = sample ? sampleOf(within, sample.count, sample.draw) : within;
-    requireSegmentsHere(run, recorded.events, segments, env.device.environment);
+    for (const [branch, own] of Map.groupBy(segments, ({ branch }) => branch)) {
+      const { events } = branchOfRun(whole, branch);
+      requireSegmentsHere(run, events, own, env.device.environment);
+    }
     env.reporter?.report({
       type: "Replaying",
       run,
@@ -105,6 +107,29 @@ export function replayRun<P extends Tree, B extends HostBatch>(
       problems,
     };
   });
+}
+
+/**
+ * What is asked for: of the branch that is named, else of the live one, and where no steps are named of all
+ * others too, as far as they are not shared.
+ */
+function segmentsAsked(
+  whole: RecordedRun,
+  recorded: RecordedRun,
+  problems: readonly Problem[],
+  options: ReplayOptions,
+): readonly ReplaySegment[] {
+  const { branch, from, to } = options;
+  const asked = segmentsOf(recorded, problems, options);
+  if (branch !== undefined) return asked.map((segment) => ({ ...segment, branch }));
+  if (from !== undefined || to !== undefined) return asked;
+  const left = abandonedBranches(whole.events).flatMap(({ from, path }, index) => {
+    const branch = index + 1;
+    const ends = branchOfRun(whole, branch);
+    if (ends.state.step === from || path.length === 0) return [];
+    return segmentsOf(ends, problems, { from }).map((segment) => ({ ...segment, branch }));
+  });
+  return [...asked, ...left].map((segment, index) => ({ ...segment, number: index + 1 }));
 }
 
 /** The segments of the steps that are asked for; none begins with a snapshot that has a problem. */

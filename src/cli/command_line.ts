@@ -217,7 +217,14 @@ const show = command(
 
 const log = command(
   "log",
-  object({ verb: constant("log"), run: runArgument, branch, ...store, ...json }),
+  object({
+    verb: constant("log"),
+    run: runArgument,
+    branch,
+    live: option("--live", { description: message`the live branch alone: each step once` }),
+    ...store,
+    ...json,
+  }),
   { brief: message`a run's events, one a line` },
 );
 

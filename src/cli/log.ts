@@ -4,19 +4,25 @@ import type { RunError } from "../app/errors.ts";
 import { readRun, type RecordedRun } from "../app/read_run.ts";
 import { encodeLine } from "../codec/envelope_codec.ts";
 import type { RunEvent } from "../core/event.ts";
+import { livePath } from "../core/live_path.ts";
 import { attempt } from "../ports/attempt.ts";
 import type { ArgumentsOf } from "./command_line.ts";
 import { orExit, runIdOf, runsDirectory } from "./context.ts";
+import { UsageError } from "./usage_error.ts";
 
-/** Prints a run's events, or those that lead to the end of a branch: with --json each envelope exactly as it is stored. */
+/** Prints a run's events, or those of one branch: with --json each envelope exactly as it is stored. */
 export async function run(args: ArgumentsOf<"log">): Promise<number> {
+  if (args.live && args.branch !== undefined) {
+    throw new UsageError("Expected --live or --branch, found both.");
+  }
   const store = fileStore(runsDirectory(args.runs));
   const recorded = await orExit(readRun(store, runIdOf(args.run)));
   const { torn } = recorded;
   const branch = attempt<RunError, RecordedRun>(() =>
     Promise.resolve(branchOfRun(recorded, args.branch))
   );
-  const { events: shown } = await orExit(branch);
+  const { events } = await orExit(branch);
+  const shown = args.live ? livePath(events) : events;
   for (const recorded of shown) {
     if (args.json) console.log(encodeLine(recorded));
     else {

@@ -146,6 +146,12 @@ function stepsFrom(first: number, last: number): string {
   return first === last ? `step ${last}` : `steps ${first} to ${last}`;
 }
 
+/** The settings that were changed after the step that a run goes back to. */
+function undoneText({ undone }: NoticeOf<"Rewound">): string {
+  const changes = undone.map(({ path, recorded, asked }) => `${path} ${recorded} -> ${asked}`);
+  return changes.length === 0 ? "" : `; its settings are those of then: ${changes.join(", ")}`;
+}
+
 function changedLine({ step, change, config }: NoticeOf<"Changed">): string {
   const changes = change.changes.map(({ path, recorded, asked }) =>
     `${path} ${recorded} -> ${asked}`
@@ -172,7 +178,7 @@ function describe(notice: Exclude<Notice, NoticeOf<"Step" | "Resuming" | "Resume
       return changedLine(notice);
     case "Rewound":
       return `gone back from step ${notice.head} to step ${notice.step}: what followed stays in the log, ` +
-        "as a branch of its own";
+        "as a branch of its own" + undoneText(notice);
     case "Forked":
       return `step ${notice.divergence} could not be recomputed as recorded: going on as the fork ` +
         `"${notice.run}" from step ${notice.step}, up to which all is exact`;

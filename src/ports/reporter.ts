@@ -1,6 +1,7 @@
 import type { RunConfig } from "../core/config.ts";
 import type { ConfigChange } from "../core/config_change.ts";
 import type { Setting } from "../core/config_path.ts";
+import type { SettingChange } from "../core/setting_class.ts";
 import type { LossAt } from "../core/run_state.ts";
 import type { RunId } from "../core/run_id.ts";
 import type { TornTail } from "./event_log.ts";
@@ -39,6 +40,8 @@ export type Notice =
     readonly type: "Rewound";
     readonly step: number;
     readonly head: number;
+    /** Settings that are again what they were at that step, and what they were at the head. */
+    readonly undone: readonly SettingChange[];
   }
   | {
     /** The run goes on as a fork, since from `divergence` on it is not what its log recorded. */

@@ -14,14 +14,14 @@ Deno.test("the README's library script has at most twenty lines, trains, pauses,
 
   const first = await runScript(directory);
   match(first, /^completed at step 200 with loss /);
-  const recorded = await orThrow(readRun(fileStore(`${directory}/runs`), "line"));
+  const recorded = await orThrow(readRun(fileStore(`${directory}/runs`), "fit"));
   const types = recorded.events.map(({ event }) => event.type);
   equal(types.filter((type) => type === "RunPaused").length, 1);
   equal(types.filter((type) => type === "RunResumed").length, 1);
   equal(types.filter((type) => type === "StepTaken").length, 200);
 
   equal(await runScript(directory), first);
-  const again = await orThrow(readRun(fileStore(`${directory}/runs`), "line"));
+  const again = await orThrow(readRun(fileStore(`${directory}/runs`), "fit"));
   equal(again.events.length, recorded.events.length);
   await Deno.remove(directory, { recursive: true });
 });

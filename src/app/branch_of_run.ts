@@ -1,6 +1,7 @@
 import { abandonedBranches } from "../core/live_path.ts";
 import { evolve, initialState } from "../core/evolve.ts";
-import { keptSnapshots } from "../core/run_state.ts";
+import type { RecordedEvent } from "../core/recorded_event.ts";
+import { keptSnapshots, type SnapshotRef } from "../core/run_state.ts";
 import { fail } from "../ports/attempt.ts";
 import type { RunError } from "./errors.ts";
 import type { RecordedRun } from "./read_run.ts";
@@ -20,10 +21,33 @@ export function branchOfRun(recorded: RecordedRun, branch: number | undefined): 
   }
   const folded = path.reduce((state, { event }) => evolve(state, event), initialState);
   const { abandoned: _, ...state } = folded;
-  const positions = new Set(path.map(({ position }) => position));
-  const snapshots = keptSnapshots(head)
-    .filter(({ position }) => positions.has(position))
-    .toSorted((a, b) => a.step - b.step);
+  const snapshots = snapshotsOn(path, keptSnapshots(head));
   const version = path.at(-1)!.position + 1;
   return { run, events: path, state: { ...state, version, snapshots } };
+}
+
+/**
+ * The kept snapshots of states on a path, each at its place there: one that was taken again on another
+ * branch, the same by step and digest, is listed with that one.
+ */
+function snapshotsOn(
+  path: readonly RecordedEvent[],
+  kept: readonly SnapshotRef[],
+): readonly SnapshotRef[] {
+  const positions = new Set(path.map(({ position }) => position));
+  const takenAt = new Map(
+    path.flatMap(({ position, event: { type, data } }) =>
+      type === "SnapshotTaken" ? [[nameOf(data), position] as const] : []
+    ),
+  );
+  const there = kept.flatMap((ref) => {
+    const position = takenAt.get(nameOf(ref)) ?? ref.position;
+    return positions.has(position) ? [{ ...ref, position }] : [];
+  });
+  return [...new Map(there.map((ref) => [nameOf(ref), ref])).values()]
+    .sort((a, b) => a.step - b.step);
+}
+
+function nameOf({ step, snapshot }: Pick<SnapshotRef, "step" | "snapshot">): string {
+  return `${step} ${snapshot}`;
 }

@@ -64,6 +64,9 @@ export function describeError(error: RunError): string {
     case "DataMisfit":
       return `The samples of "${error.name}" do not have the form of the parent's: expected ` +
         `${error.expected}, found ${error.actual}. Bring them into that form.`;
+    case "OrderDiffers":
+      return "Batches of the parent cannot be skipped in a fork that takes its data in another order: " +
+        "leave seed, data.shuffle and the data as they are, or name samples (withoutSamples).";
     case "BatchUsed":
       return `The batch of step ${error.step} cannot be skipped in a fork at step ${error.fork}, which ` +
         `comes after it: expected a step after ${error.fork}. Fork at an earlier step.`;

@@ -86,6 +86,10 @@ export type RunError =
     readonly actual: string;
   }
   | {
+    /** Places of the parent's order of the data are to be left out of a fork that has another order. */
+    readonly type: "OrderDiffers";
+  }
+  | {
     /** A batch that is to be skipped in a fork was used before the fork. */
     readonly type: "BatchUsed";
     readonly step: number;

@@ -71,7 +71,8 @@ export async function forkPlan(
   if (isOther) await requireSameForm(parentPlan.task.data, task.data);
   else checkTask(parent, past.state, task);
   requireSamples(task, wish.withoutSamples ?? []);
-  const leftOut = leftOutOfFork(events, past, parentPlan, wish);
+  const about = { past, task: parentPlan.task, config, otherData: isOther };
+  const leftOut = leftOutOfFork(events, about, wish);
   const plan = planWithout(task, config, leftOut);
   const cursor = isOther || weightsOnly
     ? plan.order.advance(startOfData, 0)

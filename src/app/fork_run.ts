@@ -18,7 +18,6 @@ import { storingCode } from "./code_appender.ts";
 import type { RunError } from "./errors.ts";
 import { type ForkPlan, forkPlan, type ForkWish } from "./fork_plan.ts";
 import { appenderOf } from "./log_appender.ts";
-import { stepAt } from "./place_in_run.ts";
 import { type ReachedState, reachState, type Recomputation } from "./reach_state.ts";
 import { readRun, type RecordedRun } from "./read_run.ts";
 import { requireFit } from "./require_fit.ts";
@@ -28,7 +27,10 @@ import { withWeights } from "./with_weights.ts";
 
 /** How a run is forked. */
 export interface ForkOptions extends ForkWish {
-  /** A step of the parent, or a place by name ("best"); the last step of its log unless given. */
+  /**
+   * A step of the parent, before what was changed there, or a place by name ("best"). Unless given the end of
+   * its log, with what was changed there.
+   */
   readonly at?: number | string;
   /** The Nth branch that the parent has left, in place of its live one. */
   readonly branch?: number;
@@ -68,8 +70,8 @@ export function forkRun<P extends Tree, B extends HostBatch>(
       fail({ type: "RunExists", run, step: foldOf(await get(env.store.log.recent(run))).step });
     }
     const recorded = branchOfRun(await get(readRun(env.store, parent)), options.branch);
-    const step = stepAt(recorded, options.at ?? "latest");
-    const reached = await reachState(env, recorded, task as TaskSource, step, get);
+    const at = options.at ?? "latest";
+    const reached = await reachState(env, recorded, task as TaskSource, at, get);
     const { state } = reached;
     let begun = state;
     try {

@@ -100,7 +100,8 @@ async function store(
   const about = { task: plan.task.name, cursor, history };
   const snapshot = await snapshotOf(env.device, state, about);
   requireRecorded(events, head, step, digestOfState(snapshot));
-  const stored = await get(env.store.snapshots.put(run, snapshot));
+  const { snapshots } = env.store;
+  const stored = await get(snapshots.put(undefined, snapshot)); // shown once the log names it
   try {
     const { id, manifest } = stored;
     const data: SnapshotMaterialized["data"] = {
@@ -116,6 +117,8 @@ async function store(
     if (E.isLeft(events)) return fail(events.left);
     await get(writer.append(events.right, head.version));
     await get(writer.flush());
+    const shown = await snapshots.put(run, { ...snapshot, groups: stored.groups })();
+    if (E.isRight(shown)) shown.right.release();
     return { run, step, id, bytes: bytesOf(manifest), recomputation };
   } finally {
     stored.release();

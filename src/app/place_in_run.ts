@@ -4,20 +4,23 @@ import type { RunState } from "../core/run_state.ts";
 import { fail } from "../ports/attempt.ts";
 import type { RunError } from "./errors.ts";
 import type { RecordedRun } from "./read_run.ts";
-import { type PastState, pastState } from "./rewind.ts";
+import { type PastState, pastState, presentState } from "./rewind.ts";
 
 /** The step that people mean by a step or a name ("best", "step-001200"). Fails with NoPlace. */
 export function stepAt(recorded: RecordedRun, at: number | string): number {
   return placeAt(recorded, at).step;
 }
 
-/** The past state that people mean by a step or a name. Fails with NoPlace where the run has none. */
+/**
+ * The past state that people mean by a step or a name: by "latest" that at the end of the log, with what was
+ * changed there, by any other that before such changes. Fails with NoPlace where the run has none.
+ */
 export function placeAt(
   { run, state: head, events }: Pick<RecordedRun, "run" | "state" | "events">,
   at: number | string,
 ): PastState {
   const step = stepNamed(run, head, at);
-  const past = pastState(events, step);
+  const past = at === "latest" ? presentState(events) : pastState(events, step);
   if (past === undefined) return refuse(run, at, rangeOf(head));
   const place = parsePlace(String(at));
   const { epoch } = past.state.cursor;

@@ -45,14 +45,23 @@ export function planOf(task: Task, config: RunConfig, leftOut?: LeftOut): Plan {
       precision: config.precision,
       lossScale: config.lossScale,
     },
-    order: dataOrder({
-      samples: task.data.identity.samples,
-      key: foldIn(root, "data"),
-      shuffle: config.data.shuffle,
-      leftOut,
-    }),
+    order: orderOf(task, config, leftOut),
     saveAt: savePolicy(config),
   };
+}
+
+/**
+ * The order in which a run of this config uses the data of a task.
+ *
+ * @throws {RangeError} where `leftOut` is not of the task's data
+ */
+export function orderOf(
+  { data }: Pick<Task, "data">,
+  { seed, data: { shuffle } }: RunConfig,
+  leftOut?: LeftOut,
+): DataOrder {
+  const { samples } = data.identity;
+  return dataOrder({ samples, key: foldIn(key(seed), "data"), shuffle, leftOut });
 }
 
 /** The plans of a run, one for each of the configs that it has had. */

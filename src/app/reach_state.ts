@@ -42,7 +42,7 @@ export interface ReachOptions {
 }
 
 /**
- * The state of a run after any step of its live branch: from the nearest snapshot at or before it, by
+ * The state of a run after any step of its live branch, or at a place by name (`placeAt`): from the nearest snapshot at or before it, by
  * recomputing what lies between, all of it compared with the log. Writes nothing.
  *
  * Fails with NoPlace where the live branch does not have the step, with Diverged at the first difference,
@@ -52,11 +52,12 @@ export async function reachState(
   env: RunEnv,
   { run, events, state: head }: Pick<RecordedRun, "run" | "events" | "state">,
   source: TaskSource,
-  step: number,
+  at: number | string,
   get: Await<RunError>,
-  { from = step, watch }: ReachOptions = {},
+  { from, watch }: ReachOptions = {},
 ): Promise<ReachedState> {
-  const past = placeAt({ run, events, state: head }, step);
+  const past = placeAt({ run, events, state: head }, at);
+  const { step } = past;
   const plans = plansOf(run, source);
   const contents = { base: initialState, events };
   const log = {
@@ -66,7 +67,7 @@ export async function reachState(
     end: past.position,
     proves: true,
   };
-  const restored = await restoreState(env, plans, log, from);
+  const restored = await restoreState(env, plans, log, from ?? step);
   requireComputedHere(env.device.environment, run, restored, step);
   const { state: start } = restored;
   const recorder = recorderAt(restored);

@@ -1,6 +1,7 @@
 import * as E from "fp-ts/Either.js";
 import type { TaskEither } from "fp-ts/TaskEither.js";
 import type { CodeIdentity } from "../codec/code_identity.ts";
+import { abandonedBranches } from "../core/live_path.ts";
 import type { RunId } from "../core/run_id.ts";
 import type { SnapshotRef } from "../core/run_state.ts";
 import type { SnapshotId } from "../core/snapshot.ts";
@@ -10,6 +11,7 @@ import type { Reporter } from "../ports/reporter.ts";
 import type { Store } from "../ports/store.ts";
 import type { TaskSource } from "../ports/task.ts";
 import { codeChange } from "./check_code.ts";
+import { branchOfRun } from "./branch_of_run.ts";
 import { checkSnapshot } from "./check_snapshot.ts";
 import { describeError } from "./describe_error.ts";
 import type { CodeDiffers, RunError } from "./errors.ts";
@@ -89,19 +91,46 @@ async function repair(
   const writer = await get(store.log.open(run));
   try {
     const recorded = await get(readRun(store, run));
-    const [readable, lost]: [SnapshotRef[], SnapshotRef[]] = [[], []];
+    const [readable, lost]: [SnapshotRef[], Lost[]] = [[], []];
     for (const ref of recorded.state.snapshots) {
       const flaw = await get(checkSnapshot(store, ref));
       if (flaw === undefined) readable.push(ref);
-      else if (flaw.type === "SnapshotUnreadable") lost.push(ref);
+      else if (flaw.type === "SnapshotUnreadable") lost.push({ ref, recorded });
+    }
+    for (const ref of recorded.state.abandoned ?? []) {
+      const flaw = await get(checkSnapshot(store, ref));
+      if (flaw?.type === "SnapshotUnreadable") {
+        lost.push({ ref, recorded: branchWith(recorded, ref) });
+      }
     }
     await hidePruned(store, run, recorded.events.map(({ event }) => event), get);
     const views = await mendViews(store, run, readable, get);
     await storeCode(store, recorded, means, get);
-    return { lost, views, ...await recreate(store, recorded, lost, means) };
+    const made = await recreate(store, recorded, lost, means);
+    // What was made anew of a branch that the run has left is not what its view is to show.
+    if (lost.some(({ recorded: { events } }) => events !== recorded.events)) {
+      await mendViews(store, run, readable, get);
+    }
+    return { lost: lost.map(({ ref }) => ref), views, ...made };
   } finally {
     await writer.close()();
   }
+}
+
+/** A snapshot that was lost, and the branch of its run that it is of. */
+interface Lost {
+  readonly ref: SnapshotRef;
+  readonly recorded: RecordedRun;
+}
+
+/** The branch that a run has left and that has this snapshot. */
+function branchWith(recorded: RecordedRun, { step, snapshot }: SnapshotRef): RecordedRun {
+  const branches = abandonedBranches(recorded.events).map((_, index) =>
+    branchOfRun(recorded, index + 1)
+  );
+  return branches.find(({ state }) =>
+    state.snapshots.some((ref) => ref.step === step && ref.snapshot === snapshot)
+  ) ?? recorded;
 }
 
 /** Code that was lost is stored again where it is the code that is here. */
@@ -123,7 +152,7 @@ async function storeCode(
 async function recreate(
   store: Store,
   recorded: RecordedRun,
-  lost: readonly SnapshotRef[],
+  lost: readonly Lost[],
   means: () => Promise<RepairMeans>,
 ): Promise<Pick<Repair, "diverged" | "otherCode">> {
   if (lost.length === 0) return { diverged: undefined };
@@ -131,7 +160,7 @@ async function recreate(
   const env = { store, ...others };
   await env.device.activate();
   const otherCode = await codeChange(env, recorded.run, recorded.state);
-  for (const ref of lost) {
+  for (const { ref, recorded } of lost) {
     const result = await attempt<RunError, void>((get) =>
       recreateSnapshot(env, recorded, task, ref, get)
     )();

@@ -15,14 +15,31 @@ export interface PastState {
   readonly state: RunState;
 }
 
-/** The state of a run after a step of its live path; undefined where the path does not have the step. */
+/**
+ * The state of a run after a step of its live path, before anything was changed there; undefined where the
+ * path does not have the step.
+ */
 export function pastState(events: readonly PlacedEvent[], step: number): PastState | undefined {
   const path = livePath(events);
   const position = positionAfterStep(path, step);
-  if (position === undefined) return undefined;
+  return position === undefined ? undefined : stateUpTo(path, position);
+}
+
+/**
+ * The state of a run at the end of its live path, with what was changed there and has had no step yet.
+ * Undefined of no events.
+ */
+export function presentState(events: readonly PlacedEvent[]): PastState | undefined {
+  const path = livePath(events);
+  const position = path.length === 0 ? undefined : path.at(-1)!.position + 1;
+  return position === undefined ? undefined : stateUpTo(path, position);
+}
+
+function stateUpTo(path: readonly PlacedEvent[], position: number): PastState {
   const before = path.filter((placed) => placed.position < position).map(({ event }) => event);
   const history = before.reduce(historyDigest, NO_HISTORY);
-  return { step, position, history, state: before.reduce(evolve, initialState) };
+  const state = before.reduce(evolve, initialState);
+  return { step: state.step, position, history, state };
 }
 
 /** What is recorded when a run goes back to a past state. */

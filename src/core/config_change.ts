@@ -1,10 +1,11 @@
 import { type PartialConfig, type RunConfig, scheduleSteps } from "./config.ts";
-import type { Setting } from "./config_path.ts";
+import { partialConfig, type Setting } from "./config_path.ts";
 import {
   classOfAll,
   type OwnClasses,
   type SettingChange,
   settingChanges,
+  type SettingClass,
 } from "./setting_class.ts";
 
 /**
@@ -67,4 +68,23 @@ function restretched(
   if (schedule.length > 0) return schedule;
   const path = "schedule.steps";
   return [{ path, recorded: recorded.schedule.steps, asked: 0, class: "training" }];
+}
+
+/**
+ * The class that changes have at least, whatever classes a task gives its own settings, which are passed
+ * over: what a history can be held against without its task.
+ */
+export function leastClass(
+  before: RunConfig,
+  changes: Readonly<Record<string, Setting>>,
+): SettingClass {
+  const asked = partialConfig(Object.entries(changes).filter(([path]) => !isOwn(path)));
+  const all = settingChanges(before, asked);
+  const keeps = changes["steps.max"] !== undefined &&
+    changes["schedule.steps"] === scheduleSteps(before);
+  return classOfAll(keeps ? all.filter(({ path }) => path !== "schedule.steps") : all);
+}
+
+function isOwn(path: string): boolean {
+  return path.startsWith("model.") || (path.startsWith("data.") && path !== "data.shuffle");
 }

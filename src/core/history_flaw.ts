@@ -1,9 +1,19 @@
 import * as E from "fp-ts/Either.js";
 import { checkConfig } from "./check_config.ts";
-import { type Setting, settings, withSettings } from "./config_path.ts";
+import { settings, withSettings } from "./config_path.ts";
 import type { RunConfig } from "./config.ts";
 import { type DataCursor, startOfData } from "./data_cursor.ts";
-import { isStep, type RunEvent, stepEvent, type StepSkipped, type StepTaken } from "./event.ts";
+import {
+  type ConfigChanged,
+  isStep,
+  type RunEvent,
+  type RunStarted,
+  type SnapshotMaterialized,
+  stepEvent,
+  type StepSkipped,
+  type StepTaken,
+} from "./event.ts";
+import { leastClass } from "./config_change.ts";
 import { evolve, initialState } from "./evolve.ts";
 import { extendPath, type PlacedEvent } from "./live_path.ts";
 import { lossScaleAfter, type LossScaleAt } from "./loss_scale_rule.ts";
@@ -41,7 +51,8 @@ export function historyFlaw(events: readonly RunEvent[]): HistoryFlaw | undefine
 /** What is known before an event. */
 interface Place {
   readonly state: RunState;
-  readonly lossScale: LossScaleAt | undefined;
+  /** "unknown" in a fork, of whose beginning the log says nothing, until a step is skipped. */
+  readonly lossScale: LossScaleAt | "unknown" | undefined;
 }
 
 const beginning: Place = { state: initialState, lossScale: undefined };
@@ -86,7 +97,7 @@ function flawOf(
     return `expected ${event.type} at step ${state.step}, found ${event.data.step}`;
   }
   if (event.type === "ConfigChanged") {
-    return flawOfChange(event.data.changes, state.config!);
+    return flawOfChange(event.data, state.config!);
   }
   if (event.type === "SnapshotTaken") kept.add(nameOf(event.data));
   if (event.type === "RunCompleted" && !planEnds(state)) {
@@ -99,6 +110,7 @@ function placeAfter({ state, lossScale }: Place, event: RunEvent): Place {
   const next = evolve(state, event);
   if (event.type === "RunStarted") return { state: next, lossScale: initialLossScale(event.data) };
   if (!isStep(event) || lossScale === undefined) return { state: next, lossScale };
+  if (lossScale === "unknown") return { state: next, lossScale: scaleOnceSkipped(event) };
   return {
     state: next,
     lossScale: lossScaleAfter(lossScale, event.data.gradNorm, state.config!.lossScale),
@@ -128,14 +140,37 @@ function flawOfRewind(
 }
 
 function flawOfMaterialized(
-  { step, position, epoch, index }: Extract<RunEvent, { type: "SnapshotMaterialized" }>["data"],
+  { step, position, epoch, index, loss, evaluation }: SnapshotMaterialized["data"],
   path: readonly PlacedEvent[],
 ): string | undefined {
   const last = path.findLastIndex((placed) => placed.position < position);
   const there = path[last]?.position === position - 1 ? cursorAfter(path, last) : undefined;
-  return there?.step === step && there.epoch === epoch && there.index === index
+  if (there?.step !== step || there.epoch !== epoch || there.index !== index) {
+    return `expected SnapshotMaterialized of step ${step} and its place in the live branch`;
+  }
+  const measured = measuredUpTo(path, last, step);
+  return Object.is(measured.loss, loss) && Object.is(measured.evaluation, evaluation)
     ? undefined
-    : `expected SnapshotMaterialized of step ${step} and its place in the live branch`;
+    : `expected SnapshotMaterialized to have the losses of step ${step}, found others`;
+}
+
+/** The training and the evaluation loss of the step that the event at an index of a path belongs to. */
+function measuredUpTo(
+  path: readonly PlacedEvent[],
+  index: number,
+  step: number,
+): { readonly loss?: number; readonly evaluation?: number } {
+  let evaluation: number | undefined;
+  for (let at = index; at >= 0; at--) {
+    const { event } = path[at]!;
+    if (event.type === "EvaluationTaken" && event.data.step === step) {
+      evaluation ??= event.data.emaLoss ?? event.data.loss;
+    }
+    if (!isStep(event)) continue;
+    if (event.data.step !== step) break;
+    return { loss: event.data.loss, ...(evaluation !== undefined && { evaluation }) };
+  }
+  return evaluation === undefined ? {} : { evaluation };
 }
 
 /** The step and the data cursor after the event at an index of a path. */
@@ -152,13 +187,26 @@ function cursorAfter(
 }
 
 function flawOfChange(
-  changes: Readonly<Record<string, Setting>>,
+  { changes, class: kind }: ConfigChanged["data"],
   config: RunConfig,
 ): string | undefined {
   const known = settings(config);
+  const mistyped = Object.entries(changes).find(([path, value]) =>
+    known.has(path) && typeof known.get(path) !== typeof value
+  );
+  if (mistyped !== undefined) {
+    const [path, value] = mistyped;
+    return `expected ConfigChanged to make ${path} a ${typeof known.get(path)}, found ${value}`;
+  }
   const unknown = Object.keys(changes).find((path) => !known.has(path));
   if (unknown !== undefined) {
     return `expected ConfigChanged of settings that the run has, found ${unknown}`;
+  }
+  const least = leastClass(config, changes);
+  if (least === "architecture" || (least === "training" && kind === "free")) {
+    return `expected ConfigChanged of class ${kind} to change no more than that, found ${
+      Object.keys(changes).join(", ")
+    }`;
   }
   const checked = checkConfig(withSettings(config, changes), Object.keys(changes));
   if (E.isRight(checked) || checked.left.type !== "BadSetting") return undefined;
@@ -181,17 +229,33 @@ function isSame(a: unknown, b: unknown): boolean {
 }
 
 function initialLossScale(
-  { config: { precision, lossScale } }: { readonly config: RunConfig },
-): LossScaleAt | undefined {
-  return precision === "float32" ? undefined : { scale: lossScale.initial, finiteSteps: 0 };
+  { config: { precision, lossScale }, origin }: RunStarted["data"],
+): Place["lossScale"] {
+  if (precision === "float32") return undefined;
+  return origin?.takes === "state" ? "unknown" : { scale: lossScale.initial, finiteSteps: 0 };
+}
+
+/** Whatever the count was before it, a skipped step begins a new one at half the scale. */
+function scaleOnceSkipped({ data: { lossScale, gradNorm } }: StepTaken | StepSkipped) {
+  if (Number.isFinite(gradNorm) || lossScale === undefined) return "unknown";
+  return lossScaleAfter({ scale: lossScale, finiteSteps: 0 }, gradNorm, { growthInterval: 1 });
 }
 
 /** What is wrong with a step that follows step `before`. */
 function flawOfStep(
   { type, data }: StepTaken | StepSkipped,
   before: number,
-  lossScale: LossScaleAt | undefined,
+  lossScale: Place["lossScale"],
 ): string | undefined {
+  if (lossScale === "unknown") {
+    if (data.lossScale === undefined) {
+      return `expected a loss scale at step ${data.step}, found none`;
+    }
+    return flawOfStep({ type, data } as StepTaken, before, {
+      scale: data.lossScale,
+      finiteSteps: 0,
+    });
+  }
   if (data.step !== before + 1) return `expected step ${before + 1}, found ${data.step}`;
   if (data.lossScale !== lossScale?.scale) {
     const [expected, found] = [lossScale?.scale, data.lossScale].map((scale) => scale ?? "none");

@@ -74,6 +74,7 @@ backendTest("cpu", "a fork of the weights begins anew with them", async (device)
   assert.deepEqual([origin.step, origin.index, origin.takes], [0, 0, "weights"]);
   const model = (id: string) => orThrow(store.snapshots.manifest(id));
   const [mine, parents] = [origin.snapshot, (await keptBy(store)).get(10)!];
+  assert.equal(origin.parent.state, (await model(parents)).state);
   assert.equal(
     (await model(mine)).files["model"]!.digest,
     (await model(parents)).files["model"]!.digest,
@@ -202,4 +203,40 @@ backendTest("cpu", "a fork differs in nothing from before it began", async (devi
   assert.deepEqual([found.event, found.config, found.same], [undefined, [], true]);
   const bisected = await orThrow(bisectRuns(env, "a", "b", tenSteps));
   assert.equal(bisected.parts, false);
+});
+
+backendTest("cpu", "a fork at the end has what was changed there", async (device) => {
+  const store = await trained(device, { until: 4 });
+  const env = { store, device };
+  const config = { optimizer: { learningRate: 0.2 } };
+  await orThrow(resumeRun(env, "a", tenSteps, { config, until: 4 }));
+  await fork(device, store, {});
+  await orThrow(resumeRun(env, "a", tenSteps));
+  await go(device, store);
+  const steps = (events: readonly RunEvent[]) => events.filter(isStep);
+  assert.deepEqual(steps(await eventsOf(store, "b")), steps(await eventsOf(store)).slice(4));
+  assert.deepEqual((await orThrow(verifyRun(store, "b"))).problems, []);
+  const { origin } = await orThrow(forkRun(env, "a", "c", tenSteps, { at: 4 }));
+  const { state } = await orThrow(readRun(store, "c"));
+  assert.deepEqual([origin.step, state.config?.optimizer.learningRate], [4, 0.1]);
+});
+
+backendTest("cpu", "a batch is skipped as its step used it, or not at all", async (device) => {
+  const store = await trained(device, { until: 4 });
+  const env = { store, device };
+  await orThrow(resumeRun(env, "a", tenSteps, { config: { batch: { size: 4 } } }));
+  const { origin } = await fork(device, store, { at: 2, skipBatches: [5] });
+  assert.equal(origin.leftOut?.places.reduce((sum, { count }) => sum + count, 0), 4);
+  const other = { at: 2, skipBatches: [5], config: { seed: 9 } };
+  const refused = await forkRun(env, "a", "c", tenSteps, other)();
+  assert.ok(E.isLeft(refused) && refused.left.type === "OrderDiffers");
+});
+
+backendTest("cpu", "a fork in mixed precision is as sound as its parent", async (device) => {
+  const config = { precision: "mixed_float16", lossScale: { growthInterval: 2 } } as const;
+  const store = await trained(device, { config });
+  await fork(device, store, { at: 5 });
+  await go(device, store);
+  assert.deepEqual((await orThrow(verifyRun(store, "b"))).problems, []);
+  assert.deepEqual((await orThrow(replayRun({ store, device }, "b", tenSteps))).problems, []);
 });

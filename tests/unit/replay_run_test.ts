@@ -5,7 +5,6 @@ import {
   type Device,
   isStep,
   keepEvery,
-  livePath,
   memoryStore,
   type Notice,
   orThrow,
@@ -217,7 +216,7 @@ backendTest("cpu", "a replay compares what a pause took, and the end", async (de
 
 backendTest(
   "cpu",
-  "of a run that went back with other settings the live path is replayed",
+  "of a run that went back with other settings both branches are replayed",
   async (device) => {
     const store = await trained(device);
     const config = { optimizer: { learningRate: 0.2 } };
@@ -225,12 +224,15 @@ backendTest(
     await orThrow(trainRun({ store, device }, "a", tenSteps, options));
     const { ok, problems, replay } = await replayed(device, store);
     assert.deepEqual([ok, problems], [true, []]);
-    assert.deepEqual(stepsOf(replay!.segments), [[0, 2], [2, 4], [4, 6], [6, 8], [8, 10]]);
-    assert.equal(replay!.steps, 10);
+    const live = [[0, 2], [2, 4], [4, 6], [6, 8], [8, 10]];
+    assert.deepEqual(stepsOf(replay!.segments), [...live, [4, 6], [6, 8], [8, 10]]);
+    assert.equal(replay!.steps, 10 + 6);
     const { events } = await orThrow(readRun(store, "a"));
-    const live = livePath(events).map(({ event }) => event.type);
-    const marks = ["RunStarted", "RunResumed", "ConfigChanged"];
-    assert.equal(replay!.compared, live.filter((type) => !marks.includes(type)).length);
+    const ofStep5 =
+      events.filter(({ event: { type, data } }) => type === "StepTaken" && data.step === 5).length; // the segment that both branches begin with
+    const marks = ["RunStarted", "RunResumed", "RunRewound", "ConfigChanged"];
+    const facts = events.filter(({ event: { type } }) => !marks.includes(type));
+    assert.equal(replay!.compared, facts.length + ofStep5);
   },
 );
 
@@ -318,7 +320,7 @@ async function withMaterialized(original: Store, device: Device, change: number)
   const early = memoryStore();
   const settings = { until: 3, config: { save: { every: 5 } } };
   await orThrow(trainRun({ store: early, device }, "a", tenSteps, settings));
-  const { state: { cursor, snapshots } } = await orThrow(readRun(early, "a"));
+  const { state: { cursor, snapshots, lastLoss } } = await orThrow(readRun(early, "a"));
   const snapshot = await orThrow(early.snapshots.get(snapshots[0]!.snapshot));
   const model = new Map(snapshot.groups["model"]);
   const { shape, data } = model.get("offset")!;
@@ -334,7 +336,8 @@ async function withMaterialized(original: Store, device: Device, change: number)
   put.release();
   const events = await eventsOf(store);
   const position = 1 + events.findIndex((event) => isStep(event) && event.data.step === 3);
-  const about = { step: 3, snapshot: put.id, state: put.manifest.state, position, ...cursor };
+  const { loss } = lastLoss!;
+  const about = { step: 3, snapshot: put.id, state: put.manifest.state, position, ...cursor, loss };
   const writer = await orThrow(store.log.open("a"));
   await orThrow(
     writer.append([{ type: "SnapshotMaterialized", data: about }], events.length),

@@ -210,7 +210,9 @@ export async function forked(
   const index = at - baseOf(head);
   const past = run.states[head.ends[index]! - 1]!;
   const parent = past.path[index]!;
-  const changed = change && changedSettings(past.config, changes[change]);
+  // A training that begins anew has a schedule of its own length, unless it is said otherwise.
+  const choice = weightsOnly ? { schedule: "stretch" as const } : {};
+  const changed = change && changedSettings(past.config, { ...choice, ...changes[change] });
   const config = changed ? withSettings(past.config, changed.changes) : past.config;
   const { tell, prediction } = tellerFrom([]);
   if (config.steps.max < (weightsOnly ? 0 : at)) return prediction("BadSetting");

@@ -7,12 +7,14 @@ import {
   isStep,
   livePath,
   lossCurve,
+  materialize,
   memoryStore,
   type Notice,
   orThrow,
   project,
   readRun,
   type RecordedEvent,
+  repairRun,
   replayRun,
   type RunEvent,
   type Store,
@@ -21,7 +23,8 @@ import {
   verifyRun,
 } from "foldlog";
 import { backendTest } from "../support/backends.ts";
-import { eventsOf, tenSteps, trained } from "../support/ten_steps.ts";
+import { branchOfRun } from "../../src/app/branch_of_run.ts";
+import { eventsOf, lossy, tenSteps, trained } from "../support/ten_steps.ts";
 
 for (const at of [0, 1, 4, 5, 9]) {
   backendTest("cpu", `a run goes back to step ${at} and trains what it trained`, async (device) => {
@@ -172,4 +175,54 @@ backendTest("cpu", "a branch that was left can be recomputed, and forked", async
   assert.deepEqual(steps, before.filter(isStep).slice(7));
   const none = await replayRun({ store, device }, "a", tenSteps, { branch: 3 })();
   assert.ok(E.isLeft(none) && none.left.type === "NoBranch");
+});
+
+backendTest("cpu", "a branch keeps a snapshot that was taken again on another", async (device) => {
+  const store = await trained(device);
+  await resume(device, store, { at: 5, until: 7 });
+  await resume(device, store, { at: 3, config: { optimizer: { learningRate: 0.2 } } });
+  const recorded = await orThrow(readRun(store, "a"));
+  const { state } = branchOfRun(recorded, 1); // whose step 6 the second branch took as well
+  assert.deepEqual(state.snapshots.map(({ step }) => step), [2, 4, 6, 8, 10]);
+  const fork = await orThrow(forkRun({ store, device }, "a", "b", tenSteps, { at: 7, branch: 1 }));
+  assert.deepEqual(fork.recomputation.snapshot, 6);
+});
+
+backendTest("cpu", "a lost snapshot of a branch that was left is made anew", async (device) => {
+  const store = lossy(await trained(device), "damaged");
+  await resume(device, store, { at: 5, config: { optimizer: { learningRate: 0.2 } } });
+  const { abandoned = [] } = (await orThrow(readRun(store, "a"))).state;
+  const lost = abandoned.find(({ step }) => step === 8)!.snapshot;
+  store.lose(lost);
+  assert.equal((await orThrow(verifyRun(store, "a"))).ok, false);
+  const means = () => Promise.resolve({ device, task: tenSteps });
+  const { ok, problems } = await orThrow(repairRun(store, "a", means));
+  assert.deepEqual([ok, problems], [true, []]);
+  assert.ok(store.stored.includes(lost));
+});
+
+backendTest("cpu", "a history that lies of its marks is named", async (device) => {
+  const store = await trained(device);
+  await resume(device, store, { at: 5, config: { optimizer: { learningRate: 0.2 } } });
+  await orThrow(materialize({ store, device }, "a", tenSteps, 4 + 3));
+  const events = await eventsOf(store);
+  const lies: readonly (readonly [RunEvent["type"], object, RegExp])[] = [
+    ["SnapshotMaterialized", { loss: 0.5 }, /to have the losses of step 7/],
+    ["SnapshotMaterialized", { evaluation: 0.5 }, /to have the losses of step 7/],
+    ["SnapshotMaterialized", { index: 3 }, /its place in the live branch/],
+    ["ConfigChanged", { class: "free" }, /of class free to change no more than that/],
+    ["ConfigChanged", { changes: { "optimizer.learningRate": "x" } }, /a number, found x/],
+    ["ConfigChanged", { changes: { precision: "mixed_float16" } }, /to change no more than that/],
+    ["ConfigChanged", { changes: { "model.depth": 3 } }, /settings that the run has/],
+    ["RunRewound", { position: 3 }, /expected RunRewound to step 2 at position 3, found 5/],
+  ];
+  assert.equal(historyFlaw(events), undefined);
+  for (const [type, lie, reason] of lies) {
+    const position = events.findIndex((event) => event.type === type);
+    const { data } = events[position]!;
+    const forged = events.with(position, { type, data: { ...data, ...lie } } as RunEvent);
+    const flaw = historyFlaw(forged);
+    assert.equal(flaw?.position, position, `${type} ${JSON.stringify(lie)}`);
+    assert.match(flaw.reason, reason);
+  }
 });

@@ -19,7 +19,7 @@ const VERBS = [
 ];
 
 /** A training of eight steps that takes a second. */
-const SMALL = ["--max-steps", "8", "--save-every", "3", ...SMALL_MODEL];
+const SMALL = [...SMALL_MODEL, "--max-steps", "8", "--save-every", "3"];
 
 /** Two runs: "done" is complete, "half" is paused at step 5 of 8. Tests that write work on a copy. */
 const template = Deno.makeTempDirSync();

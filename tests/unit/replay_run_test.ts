@@ -5,6 +5,7 @@ import {
   type Device,
   isStep,
   keepEvery,
+  materialize,
   memoryStore,
   type Notice,
   orThrow,
@@ -271,6 +272,19 @@ backendTest(
     }
   },
 );
+
+backendTest("cpu", "a snapshot is made again only as the log says that it was", async (device) => {
+  const original = await trained(device, { config: { save: { every: 5 } } });
+  for (const change of [0, 1]) {
+    const made = await withMaterialized(original, device, change);
+    const store = lossy(made.store, "damaged");
+    store.lose((await keptBy(store)).get(3)!);
+    const result = await materialize({ store, device }, "a", tenSteps, 3)();
+    assert.equal(E.isRight(result), change === 0);
+    assert.equal(store.stored.length > 0, change === 0);
+    if (E.isLeft(result)) assert.equal(result.left.type, "Diverged");
+  }
+});
 
 backendTest(
   "cpu",

@@ -86,10 +86,15 @@ export function recorderFrom(start: RecorderStart): Recorder {
     history = historyDigest(history, event);
   }
 
-  /** Marks of an interruption are history, not training: they are folded in, not recomputed. */
+  /**
+   * Marks of an interruption are history, not training: they are folded in, not recomputed. So is a snapshot
+   * that was pruned and taken again of the same state: the first time that it was taken it was compared.
+   */
   function skipMarks(): void {
-    while (position < pending.length && !isRecomputed(pending[position]!)) {
-      fold(pending[position++]!);
+    for (; position < pending.length; position++) {
+      const event = pending[position]!;
+      if (isRecomputed(event) && !isTakenAgain(event, current)) return;
+      fold(event);
     }
   }
 
@@ -184,6 +189,12 @@ export function recorderAt(
 function isRecomputed(event: RunEvent): boolean {
   if (event.type === "ConfigChanged") return false;
   return isTrainingFact(event) || event.type === "SnapshotTaken";
+}
+
+function isTakenAgain({ type, data }: RunEvent, { snapshots }: RunState): boolean {
+  const last = snapshots.at(-1);
+  return type === "SnapshotTaken" && last?.step === data.step && last.snapshot === data.snapshot &&
+    last.state === data.state;
 }
 
 function compare(expected: RunEvent, actual: RunEvent, step: number): void {

@@ -50,6 +50,12 @@ export const found: Readonly<Record<string, readonly Command[]>> = {
     { does: "fork", run: 1, at: 0, weightsOnly: true },
     { does: "train", run: 2 },
   ],
+  "a snapshot that was pruned and is taken again where the run goes back": [
+    { does: "train", run: 0 },
+    { does: "prune", run: 0, keep: {} },
+    { does: "train", run: 0, steps: 0, at: 3 },
+    { does: "train", run: 0 },
+  ],
 };
 
 function dies(operation: Death["operation"], n: number, effect: Death["effect"]): Death {

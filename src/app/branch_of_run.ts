@@ -1,7 +1,7 @@
 import { abandonedBranches } from "../core/live_path.ts";
 import { evolve, initialState } from "../core/evolve.ts";
 import type { RecordedEvent } from "../core/recorded_event.ts";
-import { keptSnapshots, type SnapshotRef } from "../core/run_state.ts";
+import { keptSnapshots, snapshotName, type SnapshotRef } from "../core/run_state.ts";
 import { fail } from "../ports/attempt.ts";
 import type { RunError } from "./errors.ts";
 import type { RecordedRun } from "./read_run.ts";
@@ -37,17 +37,13 @@ function snapshotsOn(
   const positions = new Set(path.map(({ position }) => position));
   const takenAt = new Map(
     path.flatMap(({ position, event: { type, data } }) =>
-      type === "SnapshotTaken" ? [[nameOf(data), position] as const] : []
+      type === "SnapshotTaken" ? [[snapshotName(data), position] as const] : []
     ),
   );
   const there = kept.flatMap((ref) => {
-    const position = takenAt.get(nameOf(ref)) ?? ref.position;
+    const position = takenAt.get(snapshotName(ref)) ?? ref.position;
     return positions.has(position) ? [{ ...ref, position }] : [];
   });
-  return [...new Map(there.map((ref) => [nameOf(ref), ref])).values()]
+  return [...new Map(there.map((ref) => [snapshotName(ref), ref])).values()]
     .sort((a, b) => a.step - b.step);
-}
-
-function nameOf({ step, snapshot }: Pick<SnapshotRef, "step" | "snapshot">): string {
-  return `${step} ${snapshot}`;
 }

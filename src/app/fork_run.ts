@@ -20,6 +20,7 @@ import { type ForkPlan, forkPlan, type ForkWish } from "./fork_plan.ts";
 import { appenderOf } from "./log_appender.ts";
 import { type ReachedState, reachState, type Recomputation } from "./reach_state.ts";
 import { readRun, type RecordedRun } from "./read_run.ts";
+import { requireNoRun } from "./require_no_run.ts";
 import { requireFit } from "./require_fit.ts";
 import { startedData } from "./start_run.ts";
 import { digestOfState, snapshotOf } from "./state_snapshot.ts";
@@ -65,10 +66,7 @@ export function forkRun<P extends Tree, B extends HostBatch>(
 ): TaskEither<RunError, ForkReport> {
   return attempt<RunError, ForkReport>(async (get) => {
     await env.device.activate();
-    const runs = await get(env.store.log.runs());
-    if (runs.includes(run)) {
-      fail({ type: "RunExists", run, step: foldOf(await get(env.store.log.recent(run))).step });
-    }
+    await requireNoRun(env.store, run, get);
     const recorded = branchOfRun(await get(readRun(env.store, parent)), options.branch);
     const at = options.at ?? "latest";
     const reached = await reachState(env, recorded, task as TaskSource, at, get);

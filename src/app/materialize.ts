@@ -7,7 +7,7 @@ import type { RecordedEvent } from "../core/recorded_event.ts";
 import type { RunState } from "../core/run_state.ts";
 import { livePath } from "../core/live_path.ts";
 import type { RunId } from "../core/run_id.ts";
-import type { SnapshotId, SnapshotManifest } from "../core/snapshot.ts";
+import type { SnapshotId } from "../core/snapshot.ts";
 import { attempt, type Await, fail } from "../ports/attempt.ts";
 import type { LogWriter } from "../ports/event_log.ts";
 import type { RunEnv } from "../ports/run_env.ts";
@@ -23,6 +23,7 @@ import { readRun, type RecordedRun } from "./read_run.ts";
 import { type ReachedState, reachState, type Recomputation } from "./reach_state.ts";
 import { recordedInFull } from "./recorded_in_full.ts";
 import { divergence } from "./recorder.ts";
+import { bytesOfFiles } from "./snapshot_bytes.ts";
 import { digestOfState, snapshotOf } from "./state_snapshot.ts";
 
 /** What became of a snapshot that was asked for. */
@@ -59,7 +60,7 @@ export function materialize<P extends Tree, B extends HostBatch>(
       const kept = recorded.state.snapshots.find((ref) => ref.step === step);
       if (kept !== undefined && await get(checkSnapshot(env.store, kept)) === undefined) {
         const manifest = await get(env.store.snapshots.manifest(kept.snapshot));
-        return { run, step, id: kept.snapshot, bytes: bytesOf(manifest) };
+        return { run, step, id: kept.snapshot, bytes: bytesOfFiles(manifest) };
       }
       const reached = await reachState(env, recorded, task as TaskSource, step, get);
       try {
@@ -119,7 +120,7 @@ async function store(
     await get(writer.flush());
     const shown = await snapshots.put(run, { ...snapshot, groups: stored.groups })();
     if (E.isRight(shown)) shown.right.release();
-    return { run, step, id, bytes: bytesOf(manifest), recomputation };
+    return { run, step, id, bytes: bytesOfFiles(manifest), recomputation };
   } finally {
     stored.release();
   }
@@ -141,8 +142,4 @@ function requireRecorded(
     )!.event;
   const actual = { ...named, data: { ...named.data, state: digest } } as RunEvent;
   fail(divergence(named, actual, step));
-}
-
-function bytesOf({ files }: SnapshotManifest): number {
-  return Object.values(files).reduce((sum, { bytes }) => sum + bytes, 0);
 }

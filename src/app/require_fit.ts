@@ -3,8 +3,8 @@ import type { SettingChange } from "../core/setting_class.ts";
 import { fail } from "../ports/attempt.ts";
 import { release } from "../train/ownership.ts";
 import { tensorsOf, type TrainState } from "../train/train_state.ts";
-import { leavesOf, type Tree } from "../train/tree.ts";
 import type { RunError } from "./errors.ts";
+import { leafForms } from "./leaf_forms.ts";
 import { initialStateOf, type Plan } from "./plan.ts";
 
 /**
@@ -19,14 +19,11 @@ export function requireFit(
 ): void {
   const template = initialStateOf(plan);
   try {
-    if (formOf(tensorsOf(template)) === formOf(tensorsOf(state))) return;
+    const [expected, found] = [template, state].map((one) => leafForms(tensorsOf(one)).join("\n"));
+    if (expected === found) return;
   } finally {
     release(tensorsOf(template));
   }
   const fixed = changes.map((change) => ({ ...change, class: "architecture" as const }));
   fail({ type: "ConfigDiffers", run, changes: fixed } satisfies RunError);
-}
-
-function formOf(tree: Tree): string {
-  return leavesOf(tree).map(([path, { dtype, shape }]) => `${path} ${dtype}[${shape}]`).join("\n");
 }

@@ -1,14 +1,14 @@
 import * as E from "fp-ts/Either.js";
 import type { TaskEither } from "fp-ts/TaskEither.js";
 import type { RunId } from "../core/run_id.ts";
-import { attempt, type Await, fail } from "../ports/attempt.ts";
-import { foldOf } from "../ports/fold_log.ts";
+import { attempt, fail } from "../ports/attempt.ts";
 import type { RunEnv } from "../ports/run_env.ts";
 import type { TaskSource } from "../ports/task.ts";
 import type { HostBatch } from "../train/loss.ts";
 import type { Tree } from "../train/tree.ts";
 import type { RunError } from "./errors.ts";
 import { type ForkReport, forkRun } from "./fork_run.ts";
+import { requireNoRun } from "./require_no_run.ts";
 import type { RunOutcome } from "./run_outcome.ts";
 import type { TrainOptions } from "./train_options.ts";
 import { trainRun } from "./train_run.ts";
@@ -43,7 +43,7 @@ export function resumeRun<P extends Tree, B extends HostBatch>(
   { onDivergence = "stop", ...options }: ResumeOptions = {},
 ): TaskEither<RunError, ResumeOutcome> {
   return attempt<RunError, ResumeOutcome>(async (get) => {
-    if (onDivergence !== "stop") await requireFree(env, onDivergence.fork, get);
+    if (onDivergence !== "stop") await requireNoRun(env.store, onDivergence.fork, get);
     const wish: TrainOptions = { ...options, resume: "must", recordChanges: true };
     const result = await trainRun(env, run, task, wish)();
     if (E.isRight(result)) return result.right;
@@ -59,13 +59,6 @@ export function resumeRun<P extends Tree, B extends HostBatch>(
     env.reporter?.report({ type: "Forked", run: fork.run, ...ended });
     return { ...await get(trainRun(env, fork.run, task, { ...rest, resume: "must" })), fork };
   });
-}
-
-/** Says no before anything is computed that would have no name in the end. */
-async function requireFree({ store }: RunEnv, run: RunId, get: Await<RunError>): Promise<void> {
-  if (!(await get(store.log.runs())).includes(run)) return;
-  const { step } = foldOf(await get(store.log.recent(run)));
-  fail({ type: "RunExists", run, step } satisfies RunError);
 }
 
 /** Up to which step what a run recorded is known to be exact, and the first that is not. */

@@ -16,6 +16,7 @@ import { appenderOf } from "./log_appender.ts";
 import { plansOf } from "./plan.ts";
 import { recorderAt } from "./recorder.ts";
 import { checkedPolicy, retentionOf } from "./retain_snapshots.ts";
+import { requireNoRun } from "./require_no_run.ts";
 import type { RunOutcome } from "./run_outcome.ts";
 import { paceOf } from "./save_pace.ts";
 import { startRun } from "./start_run.ts";
@@ -54,14 +55,9 @@ async function checkExistence(
   get: Await<RunError>,
 ): Promise<void> {
   if (resume === "auto") return;
+  if (resume === "never") return await requireNoRun(env.store, run, get);
   const runs = await get(env.store.log.runs());
-  if (resume === "must" && !runs.includes(run)) {
-    fail({ type: "RunMissing", run, near: nearest(run, runs) });
-  }
-  if (resume === "never" && runs.includes(run)) {
-    const { step } = foldOf(await get(env.store.log.recent(run)));
-    fail({ type: "RunExists", run, step });
-  }
+  if (!runs.includes(run)) fail({ type: "RunMissing", run, near: nearest(run, runs) });
 }
 
 async function trainWith(

@@ -2,8 +2,9 @@ import type { RngKey } from "../core/rng_key.ts";
 import { fail } from "../ports/attempt.ts";
 import { release } from "../train/ownership.ts";
 import type { TrainState } from "../train/train_state.ts";
-import { leavesOf, mapTree, type Tree } from "../train/tree.ts";
+import { mapTree, type Tree } from "../train/tree.ts";
 import type { RunError } from "./errors.ts";
+import { leafForms } from "./leaf_forms.ts";
 import { initialStateOf, type Plan } from "./plan.ts";
 
 /**
@@ -13,7 +14,7 @@ import { initialStateOf, type Plan } from "./plan.ts";
 export function withWeights(plan: Plan, { params }: TrainState): TrainState {
   const init = (key: RngKey): Tree => {
     const template = plan.task.init(key);
-    const [expected, actual] = [formOf(template), formOf(params)];
+    const [expected, actual] = [leafForms(template), leafForms(params)];
     release(template);
     const differs = expected.find((leaf) => !actual.includes(leaf)) ??
       actual.find((leaf) => !expected.includes(leaf));
@@ -23,8 +24,4 @@ export function withWeights(plan: Plan, { params }: TrainState): TrainState {
     return mapTree((leaf) => leaf.clone(), params);
   };
   return initialStateOf({ ...plan, task: { ...plan.task, init } });
-}
-
-function formOf(tree: Tree): readonly string[] {
-  return leavesOf(tree).map(([path, { dtype, shape }]) => `${path} ${dtype}[${shape}]`);
 }

@@ -18,7 +18,7 @@ import { evolve, initialState } from "./evolve.ts";
 import { extendPath, type PlacedEvent } from "./live_path.ts";
 import { lossScaleAfter, type LossScaleAt } from "./loss_scale_rule.ts";
 import { planEnds } from "./plan_ends.ts";
-import { factsOf, type RunState } from "./run_state.ts";
+import { factsOf, type RunState, snapshotName } from "./run_state.ts";
 
 /** The first event of a history that cannot be where it is. */
 export interface HistoryFlaw {
@@ -70,11 +70,11 @@ function flawOf(
   }
   switch (event.type) {
     case "SnapshotPruned":
-      return kept.delete(nameOf(event.data))
+      return kept.delete(snapshotName(event.data))
         ? undefined
         : "expected SnapshotPruned of a snapshot that is kept";
     case "SnapshotMaterialized":
-      kept.add(nameOf(event.data));
+      kept.add(snapshotName(event.data));
       return flawOfMaterialized(event.data, path);
     case "RunRewound":
       return flawOfRewind(event.data, path);
@@ -99,7 +99,7 @@ function flawOf(
   if (event.type === "ConfigChanged") {
     return flawOfChange(event.data, state.config!);
   }
-  if (event.type === "SnapshotTaken") kept.add(nameOf(event.data));
+  if (event.type === "SnapshotTaken") kept.add(snapshotName(event.data));
   if (event.type === "RunCompleted" && !planEnds(state)) {
     return `expected RunCompleted at step ${state.config?.steps.max}, found it at ${state.step}`;
   }
@@ -247,26 +247,16 @@ function flawOfStep(
   before: number,
   lossScale: Place["lossScale"],
 ): string | undefined {
+  if (data.step !== before + 1) return `expected step ${before + 1}, found ${data.step}`;
   if (lossScale === "unknown") {
     if (data.lossScale === undefined) {
       return `expected a loss scale at step ${data.step}, found none`;
     }
-    return flawOfStep({ type, data } as StepTaken, before, {
-      scale: data.lossScale,
-      finiteSteps: 0,
-    });
-  }
-  if (data.step !== before + 1) return `expected step ${before + 1}, found ${data.step}`;
-  if (data.lossScale !== lossScale?.scale) {
+  } else if (data.lossScale !== lossScale?.scale) {
     const [expected, found] = [lossScale?.scale, data.lossScale].map((scale) => scale ?? "none");
     return `expected the loss scale ${expected} at step ${data.step}, found ${found}`;
   }
   const expected = stepEvent(data).type;
   if (type === expected) return undefined;
   return `expected ${expected} where the norm of the gradients is ${data.gradNorm}, found ${type}`;
-}
-
-/** A snapshot that is pruned is named by its step too: whoever folds the history looks at both. */
-function nameOf({ step, snapshot }: { readonly step: number; readonly snapshot: string }): string {
-  return `${step} ${snapshot}`;
 }

@@ -86,6 +86,13 @@ export function keptSnapshots({ snapshots, abandoned = [] }: RunState): readonly
   return [...snapshots, ...abandoned];
 }
 
+/** What tells a snapshot of a run from its others: a state may be that of two steps. */
+export function snapshotName(
+  { step, snapshot }: Pick<SnapshotRef, "step" | "snapshot">,
+): string {
+  return `${step} ${snapshot}`;
+}
+
 /** The steps of a run's live branch: those since it began, where it is a fork. */
 export function ownSteps({ step, origin }: RunState): number {
   return step - (origin?.step ?? 0);

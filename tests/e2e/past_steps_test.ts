@@ -1,20 +1,10 @@
 import assert from "node:assert/strict";
 import { fileStore, orThrow, readRun } from "foldlog";
 import { type CliResult, repository, runCli } from "../support/run_cli.ts";
+import { SMALL_MODEL } from "../support/small_model.ts";
 
 /** A training of eight steps that takes a second. */
-const SMALL = [
-  ...["--backend", "wasm", "--max-steps", "8"],
-  ...Object.entries({
-    "model.layers": 1,
-    "model.channels": 16,
-    "model.heads": 2,
-    "model.context": 16,
-    "batch.size": 4,
-    "batch.micro": 4,
-    "evaluate.every": 0,
-  }).flatMap(([path, value]) => ["--set", `${path}=${value}`]),
-];
+const SMALL = [...SMALL_MODEL, "--max-steps", "8", "--set", "evaluate.every=0"];
 
 /** Three runs: "done" and "again" are the same training, "other" has another learning rate. */
 const root = Deno.makeTempDirSync();

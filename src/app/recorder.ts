@@ -86,15 +86,10 @@ export function recorderFrom(start: RecorderStart): Recorder {
     history = historyDigest(history, event);
   }
 
-  /**
-   * Marks of an interruption are history, not training: they are folded in, not recomputed. So is a snapshot
-   * that was pruned and taken again of the same state: the first time that it was taken it was compared.
-   */
+  /** Marks of an interruption are history, not training: they are folded in, not recomputed. */
   function skipMarks(): void {
-    for (; position < pending.length; position++) {
-      const event = pending[position]!;
-      if (isRecomputed(event) && !isTakenAgain(event, current)) return;
-      fold(event);
+    while (position < pending.length && !isRecomputed(pending[position]!)) {
+      fold(pending[position++]!);
     }
   }
 
@@ -132,7 +127,7 @@ export function recorderFrom(start: RecorderStart): Recorder {
 
   async function record(command: RunCommand): Promise<void> {
     await openWith(isNoChange);
-    const events = decided(command, current);
+    const events = retaken(command, pending[position]) ?? decided(command, current);
     for (const [index, event] of events.entries()) {
       skipMarks();
       if (position === pending.length) {
@@ -191,10 +186,17 @@ function isRecomputed(event: RunEvent): boolean {
   return isTrainingFact(event) || event.type === "SnapshotTaken";
 }
 
-function isTakenAgain({ type, data }: RunEvent, { snapshots }: RunState): boolean {
-  const last = snapshots.at(-1);
-  return type === "SnapshotTaken" && last?.step === data.step && last.snapshot === data.snapshot &&
-    last.state === data.state;
+/**
+ * The snapshot of a command that the log has taken once more of its step: one that was pruned can be, where
+ * the run went back to it, and the live path has both.
+ */
+function retaken(
+  command: RunCommand,
+  recorded: RunEvent | undefined,
+): readonly RunEvent[] | undefined {
+  if (command.type !== "RecordSnapshot" || recorded?.type !== "SnapshotTaken") return undefined;
+  const { data } = command;
+  return recorded.data.step === data.step ? [{ type: "SnapshotTaken", data }] : undefined;
 }
 
 function compare(expected: RunEvent, actual: RunEvent, step: number): void {

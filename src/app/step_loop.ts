@@ -182,11 +182,14 @@ function saver(
   }
 
   return async (state, due) => {
-    const next = recorder.next();
+    let next = recorder.next();
     if (next === undefined) {
       if (due !== undefined) await storeAside(state, due);
     } else if (next.type === "SnapshotTaken" && next.data.step === state.step) {
-      await compareSnapshot(loop, state, next.data.reason);
+      while (next?.type === "SnapshotTaken" && next.data.step === state.step) {
+        await compareSnapshot(loop, state, next.data.reason);
+        next = recorder.next();
+      }
       loop.pace?.passed();
     } else if (due !== undefined && recorder.state().failedSnapshot !== state.step) {
       await compareSnapshot(loop, state, due);

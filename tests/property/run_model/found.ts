@@ -56,6 +56,13 @@ export const found: Readonly<Record<string, readonly Command[]>> = {
     { does: "train", run: 0, steps: 0, at: 3 },
     { does: "train", run: 0 },
   ],
+  "a snapshot that is taken again after a change of settings": [
+    { does: "train", run: 0, steps: 0 },
+    { does: "train", run: 0 },
+    { does: "prune", run: 0, keep: {} },
+    { does: "train", run: 0, at: 0, dies: dies("append", 0, "whole") },
+    { does: "train", run: 0, steps: 0, change: "stretched" },
+  ],
 };
 
 function dies(operation: Death["operation"], n: number, effect: Death["effect"]): Death {

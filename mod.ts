@@ -24,67 +24,84 @@
  *
  * @module
  */
-export { arraySource } from "./src/adapters/array_source.ts";
-export { codeOf } from "./src/adapters/code_of.ts";
+export { arraySource } from "./src/adapters/data/array_source.ts";
+export { codeOf } from "./src/adapters/code/code_of.ts";
 export { fileStore } from "./src/adapters/file_store.ts";
-export { memoryStore } from "./src/adapters/memory_store.ts";
-export { systemClock } from "./src/adapters/system_clock.ts";
-export { systemDraw } from "./src/adapters/system_draw.ts";
-export { systemStopwatch } from "./src/adapters/system_stopwatch.ts";
-export { type Backend, type BackendChoice, BACKENDS } from "./src/adapters/backend_choice.ts";
-export { openDevice } from "./src/adapters/tfjs_backend.ts";
-export { byteTokenSource, type TokenBatch } from "./src/adapters/token_source.ts";
-export { collectGarbage, type CollectOptions, type Pruning } from "./src/app/collect_garbage.ts";
+export { memoryStore } from "./src/adapters/memory/memory_store.ts";
+export { systemClock } from "./src/adapters/system/system_clock.ts";
+export { systemDraw } from "./src/adapters/system/system_draw.ts";
+export { systemStopwatch } from "./src/adapters/system/system_stopwatch.ts";
+export {
+  type Backend,
+  type BackendChoice,
+  BACKENDS,
+} from "./src/adapters/device/backend_choice.ts";
+export { openDevice } from "./src/adapters/device/tfjs_backend.ts";
+export { byteTokenSource, type TokenBatch } from "./src/adapters/data/token_source.ts";
+export {
+  collectGarbage,
+  type CollectOptions,
+  type Pruning,
+} from "./src/app/upkeep/collect_garbage.ts";
 export {
   type BisectedRun,
   type BisectOptions,
   type BisectReport,
   bisectRuns,
   type PartingCause,
-} from "./src/app/bisect_runs.ts";
-export type { WindowStop } from "./src/app/recompute_window.ts";
-export type { PremiseDifference } from "./src/app/premises.ts";
-export { type RecomputedState, recomputeState } from "./src/app/recompute_state.ts";
-export type { DiffOptions } from "./src/app/compare_states.ts";
-export { type ComparedRun, diffRuns, type RunAt, type RunDifference } from "./src/app/diff_runs.ts";
-export type { EnvironmentDifference } from "./src/app/environment_difference.ts";
-export type { EntryDifference, EventDifference } from "./src/app/event_difference.ts";
-export type { LeafDifference, StateDifference } from "./src/app/state_difference.ts";
-export { type DiskUse, diskUse } from "./src/app/disk_use.ts";
-export { describeError } from "./src/app/describe_error.ts";
-export { DivergenceError } from "./src/app/divergence_error.ts";
-export type { CodeDiffers, Divergence, RunError } from "./src/app/errors.ts";
-export { type ForkOptions, type ForkReport, forkRun } from "./src/app/fork_run.ts";
-export { materialize, type MaterializeReport } from "./src/app/materialize.ts";
-export { firstParting, type Parting } from "./src/app/first_parting.ts";
-export { orThrow } from "./src/app/or_throw.ts";
-export type { ProbeProof } from "./src/app/probe_lines.ts";
-export { type ProbeOptions, type ProbeReport, probeRun } from "./src/app/probe_run.ts";
-export { type PrunedOrKept, type PruneReport, pruneRun } from "./src/app/prune_run.ts";
+} from "./src/app/compare/bisect_runs.ts";
+export type { WindowStop } from "./src/app/replay/recompute_window.ts";
+export type { PremiseDifference } from "./src/app/compare/premises.ts";
+export { type RecomputedState, recomputeState } from "./src/app/replay/recompute_state.ts";
+export type { DiffOptions } from "./src/app/compare/compare_states.ts";
+export {
+  type ComparedRun,
+  diffRuns,
+  type RunAt,
+  type RunDifference,
+} from "./src/app/compare/diff_runs.ts";
+export type { EnvironmentDifference } from "./src/app/compare/environment_difference.ts";
+export type { EntryDifference, EventDifference } from "./src/app/compare/event_difference.ts";
+export type { LeafDifference, StateDifference } from "./src/app/compare/state_difference.ts";
+export { type DiskUse, diskUse } from "./src/app/upkeep/disk_use.ts";
+export { describeError } from "./src/app/errors/describe_error.ts";
+export { DivergenceError } from "./src/app/errors/divergence_error.ts";
+export type { CodeDiffers, Divergence, RunError } from "./src/app/errors/errors.ts";
+export { type ForkOptions, type ForkReport, forkRun } from "./src/app/fork/fork_run.ts";
+export { materialize, type MaterializeReport } from "./src/app/replay/materialize.ts";
+export { firstParting, type Parting } from "./src/app/compare/first_parting.ts";
+export { orThrow } from "./src/app/errors/or_throw.ts";
+export type { ProbeProof } from "./src/app/replay/probe_lines.ts";
+export { type ProbeOptions, type ProbeReport, probeRun } from "./src/app/replay/probe_run.ts";
+export { type PrunedOrKept, type PruneReport, pruneRun } from "./src/app/upkeep/prune_run.ts";
 export {
   readHead,
   readParams,
   readRun,
   type RecordedRun,
   type RunHead,
-} from "./src/app/read_run.ts";
-export { type RepairMeans, type RepairReport, repairRun } from "./src/app/repair_run.ts";
-export { type ReplayOptions, replayRun } from "./src/app/replay_run.ts";
-export type { SegmentReplay } from "./src/app/replay_segment.ts";
-export type { SegmentWorkers } from "./src/app/segment_workers.ts";
-export { readCode, type RunCode } from "./src/app/run_code.ts";
-export { type ResumeOptions, type ResumeOutcome, resumeRun } from "./src/app/resume_run.ts";
-export type { RunOutcome } from "./src/app/run_outcome.ts";
-export type { Recomputation } from "./src/app/reach_state.ts";
-export type { TrainOptions } from "./src/app/train_options.ts";
+} from "./src/app/reading/read_run.ts";
+export { type RepairMeans, type RepairReport, repairRun } from "./src/app/upkeep/repair_run.ts";
+export { type ReplayOptions, replayRun } from "./src/app/replay/replay_run.ts";
+export type { SegmentReplay } from "./src/app/replay/replay_segment.ts";
+export type { SegmentWorkers } from "./src/app/replay/segment_workers.ts";
+export { readCode, type RunCode } from "./src/app/reading/run_code.ts";
+export {
+  type ResumeOptions,
+  type ResumeOutcome,
+  resumeRun,
+} from "./src/app/training/resume_run.ts";
+export type { RunOutcome } from "./src/app/training/run_outcome.ts";
+export type { Recomputation } from "./src/app/replay/reach_state.ts";
+export type { TrainOptions } from "./src/app/training/train_options.ts";
 export { selfTest } from "./src/app/self_test.ts";
-export { trainRun } from "./src/app/train_run.ts";
+export { trainRun } from "./src/app/training/train_run.ts";
 export {
   type Problem,
   type ReplayReport,
   type VerifyReport,
   verifyRun,
-} from "./src/app/verify_run.ts";
+} from "./src/app/upkeep/verify_run.ts";
 export { type CodeIdentity, codeIdentity } from "./src/codec/code_identity.ts";
 export * from "./src/core/mod.ts";
 export * from "./src/model/mod.ts";

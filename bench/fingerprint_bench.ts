@@ -1,8 +1,8 @@
-import type { Backend } from "../src/adapters/backend_choice.ts";
-import { memoryStore } from "../src/adapters/memory_store.ts";
-import { openDevice } from "../src/adapters/tfjs_backend.ts";
-import { orThrow } from "../src/app/or_throw.ts";
-import { trainRun } from "../src/app/train_run.ts";
+import type { Backend } from "../src/adapters/device/backend_choice.ts";
+import { memoryStore } from "../src/adapters/memory/memory_store.ts";
+import { openDevice } from "../src/adapters/device/tfjs_backend.ts";
+import { orThrow } from "../src/app/errors/or_throw.ts";
+import { trainRun } from "../src/app/training/train_run.ts";
 import { mergeConfig } from "../src/core/config.ts";
 import type { Device } from "../src/ports/device.ts";
 import { mobyGpt } from "../src/recipes/moby_gpt.ts";

@@ -1,6 +1,6 @@
-import type { Backend } from "../src/adapters/backend_choice.ts";
-import { openDevice } from "../src/adapters/tfjs_backend.ts";
-import { orThrow } from "../src/app/or_throw.ts";
+import type { Backend } from "../src/adapters/device/backend_choice.ts";
+import { openDevice } from "../src/adapters/device/tfjs_backend.ts";
+import { orThrow } from "../src/app/errors/or_throw.ts";
 import type { HostTensor } from "../src/core/host_tensor.ts";
 import { key } from "../src/core/rng_key.ts";
 import { languageModelLoss } from "../src/model/language_model.ts";

@@ -1,6 +1,6 @@
 import * as E from "fp-ts/Either.js";
-import { openDevice } from "../src/adapters/tfjs_backend.ts";
-import { orThrow } from "../src/app/or_throw.ts";
+import { openDevice } from "../src/adapters/device/tfjs_backend.ts";
+import { orThrow } from "../src/app/errors/or_throw.ts";
 import {
   decodeSafetensors,
   describeSafetensorsError,

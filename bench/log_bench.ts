@@ -1,7 +1,7 @@
 import { DatabaseSync } from "node:sqlite";
 import * as E from "fp-ts/Either.js";
 import type { TaskEither } from "fp-ts/TaskEither.js";
-import { fileEventLog } from "../src/adapters/file_event_log.ts";
+import { fileEventLog } from "../src/adapters/file_log/file_event_log.ts";
 import { defaultConfig } from "../src/core/config.ts";
 import { type Durability, everyStep } from "../src/core/durability.ts";
 import type { RunEvent } from "../src/core/event.ts";

@@ -1,9 +1,9 @@
 import * as E from "fp-ts/Either.js";
 import type { TaskEither } from "fp-ts/TaskEither.js";
-import type { Backend } from "../src/adapters/backend_choice.ts";
+import type { Backend } from "../src/adapters/device/backend_choice.ts";
 import { fileStore } from "../src/adapters/file_store.ts";
-import { openDevice } from "../src/adapters/tfjs_backend.ts";
-import { trainRun } from "../src/app/train_run.ts";
+import { openDevice } from "../src/adapters/device/tfjs_backend.ts";
+import { trainRun } from "../src/app/training/train_run.ts";
 import { mergeConfig } from "../src/core/config.ts";
 import type { Device } from "../src/ports/device.ts";
 import type { Store } from "../src/ports/store.ts";

@@ -1,10 +1,10 @@
-import type { Backend } from "../src/adapters/backend_choice.ts";
+import type { Backend } from "../src/adapters/device/backend_choice.ts";
 import { fileStore } from "../src/adapters/file_store.ts";
-import { openDevice } from "../src/adapters/tfjs_backend.ts";
-import { orThrow } from "../src/app/or_throw.ts";
-import { replayRun } from "../src/app/replay_run.ts";
-import { trainRun } from "../src/app/train_run.ts";
-import type { VerifyReport } from "../src/app/verify_run.ts";
+import { openDevice } from "../src/adapters/device/tfjs_backend.ts";
+import { orThrow } from "../src/app/errors/or_throw.ts";
+import { replayRun } from "../src/app/replay/replay_run.ts";
+import { trainRun } from "../src/app/training/train_run.ts";
+import type { VerifyReport } from "../src/app/upkeep/verify_run.ts";
 import { mergeConfig } from "../src/core/config.ts";
 import type { RunEnv } from "../src/ports/run_env.ts";
 import type { Task } from "../src/ports/task.ts";

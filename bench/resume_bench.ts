@@ -1,6 +1,6 @@
 import * as E from "fp-ts/Either.js";
 import { fileStore } from "../src/adapters/file_store.ts";
-import { readRun } from "../src/app/read_run.ts";
+import { readRun } from "../src/app/reading/read_run.ts";
 import { canonicalJson } from "../src/codec/canonical_json.ts";
 import { encodeEvent } from "../src/codec/event_codec.ts";
 import { isTrainingFact } from "../src/core/event.ts";

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import type { Backend } from "../src/adapters/backend_choice.ts";
+import type { Backend } from "../src/adapters/device/backend_choice.ts";
 import { countDispatches } from "./gpu_dispatches.ts";
 import { readProblem } from "./gpt_problem.ts";
 import { linesOf } from "./lines_of.ts";

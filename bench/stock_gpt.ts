@@ -1,5 +1,5 @@
 import * as tf from "@tensorflow/tfjs";
-import type { Backend } from "../src/adapters/backend_choice.ts";
+import type { Backend } from "../src/adapters/device/backend_choice.ts";
 import type { HostTensor } from "../src/core/host_tensor.ts";
 import type { TransformerSizes } from "../src/model/transformer.ts";
 import { type GptProblem, LEARNING_RATE } from "./gpt_problem.ts";

@@ -36,7 +36,7 @@ const RANKS: Readonly<Record<string, number>> = {
 };
 
 /** The files that may touch tfjs. */
-const TENSOR_FILES = ["src/train/", "src/model/", "src/adapters/tfjs_backend.ts"];
+const TENSOR_FILES = ["src/train/", "src/model/", "src/adapters/device/tfjs_backend.ts"];
 
 /** The layers that may read the clock, the files, the network and the process. */
 const OUTER_LAYERS = ["src/adapters/", "src/workers/", "src/cli/", "src/web/"];

@@ -1,11 +1,11 @@
 import { type Durability, everyStep } from "../core/durability.ts";
 import type { Clock } from "../ports/clock.ts";
 import type { Store } from "../ports/store.ts";
-import type { Compression } from "./compression.ts";
-import { fileEventLog } from "./file_event_log.ts";
-import { fileSnapshotStore } from "./file_snapshot_store.ts";
-import { fileSourceStore } from "./file_source_store.ts";
-import { systemClock } from "./system_clock.ts";
+import type { Compression } from "./file_objects/compression.ts";
+import { fileEventLog } from "./file_log/file_event_log.ts";
+import { fileSnapshotStore } from "./file_objects/file_snapshot_store.ts";
+import { fileSourceStore } from "./file_objects/file_source_store.ts";
+import { systemClock } from "./system/system_clock.ts";
 
 /** How a store keeps what it is given. None of this changes what is trained, or any digest. */
 export interface FileStoreOptions {

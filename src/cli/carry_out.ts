@@ -1,10 +1,10 @@
-import { systemStopwatch } from "../adapters/system_stopwatch.ts";
-import type { RunError } from "../app/errors.ts";
-import { taskOf } from "../app/plan.ts";
-import { readHead } from "../app/read_run.ts";
-import type { RunOutcome } from "../app/run_outcome.ts";
-import { type ResumeOptions, type ResumeOutcome, resumeRun } from "../app/resume_run.ts";
-import { trainRun } from "../app/train_run.ts";
+import { systemStopwatch } from "../adapters/system/system_stopwatch.ts";
+import type { RunError } from "../app/errors/errors.ts";
+import { taskOf } from "../app/training/plan.ts";
+import { readHead } from "../app/reading/read_run.ts";
+import type { RunOutcome } from "../app/training/run_outcome.ts";
+import { type ResumeOptions, type ResumeOutcome, resumeRun } from "../app/training/resume_run.ts";
+import { trainRun } from "../app/training/train_run.ts";
 import { mergeConfig, type PartialConfig, type RunConfig } from "../core/config.ts";
 import { settings } from "../core/config_path.ts";
 import type { RunId } from "../core/run_id.ts";

@@ -1,9 +1,9 @@
 import * as E from "fp-ts/Either.js";
-import { checkpointName } from "../adapters/checkpoint_view.ts";
+import { checkpointName } from "../adapters/file_objects/checkpoint_view.ts";
 import { fileStore } from "../adapters/file_store.ts";
-import { diskUse } from "../app/disk_use.ts";
-import { readHead } from "../app/read_run.ts";
-import { snapshotBytes } from "../app/snapshot_bytes.ts";
+import { diskUse } from "../app/upkeep/disk_use.ts";
+import { readHead } from "../app/reading/read_run.ts";
+import { snapshotBytes } from "../app/upkeep/snapshot_bytes.ts";
 import type { ArgumentsOf } from "./command_line.ts";
 import { orExit, printJson, runIdOf, runsDirectory } from "./context.ts";
 import { diskText } from "./disk_text.ts";

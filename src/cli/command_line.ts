@@ -7,8 +7,8 @@ import { argument, command, constant, option } from "@optique/core/primitives";
 import { choice, float, integer, string, type ValueParser } from "@optique/core/valueparser";
 import { runSync } from "@optique/run";
 import config from "../../deno.json" with { type: "json" };
-import { BACKENDS } from "../adapters/backend_choice.ts";
-import { COMPRESSIONS } from "../adapters/compression.ts";
+import { BACKENDS } from "../adapters/device/backend_choice.ts";
+import { COMPRESSIONS } from "../adapters/file_objects/compression.ts";
 
 /** One of these, which help shows. */
 function oneOf<const A extends string>(...values: readonly A[]): ValueParser<"sync", A> {

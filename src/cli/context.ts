@@ -1,8 +1,8 @@
 import * as E from "fp-ts/Either.js";
 import type { TaskEither } from "fp-ts/TaskEither.js";
-import { type BackendChoice, BACKENDS } from "../adapters/backend_choice.ts";
-import { describeError } from "../app/describe_error.ts";
-import type { RunError } from "../app/errors.ts";
+import { type BackendChoice, BACKENDS } from "../adapters/device/backend_choice.ts";
+import { describeError } from "../app/errors/describe_error.ts";
+import type { RunError } from "../app/errors/errors.ts";
 import { nearest } from "../core/nearest.ts";
 import { parseRunId, type RunId } from "../core/run_id.ts";
 import type { RunState } from "../core/run_state.ts";

@@ -1,7 +1,7 @@
 import { fileStore } from "../adapters/file_store.ts";
-import { diffRuns, type RunDifference } from "../app/diff_runs.ts";
-import { readRun } from "../app/read_run.ts";
-import { recomputeState } from "../app/recompute_state.ts";
+import { diffRuns, type RunDifference } from "../app/compare/diff_runs.ts";
+import { readRun } from "../app/reading/read_run.ts";
+import { recomputeState } from "../app/replay/recompute_state.ts";
 import type { RunId } from "../core/run_id.ts";
 import type { Snapshot } from "../core/snapshot.ts";
 import type { Store } from "../ports/store.ts";

@@ -1,4 +1,4 @@
-import type { DiskUse } from "../app/disk_use.ts";
+import type { DiskUse } from "../app/upkeep/disk_use.ts";
 
 /** What a run takes on disk, in a line for people. */
 export function diskText({ log, snapshots, perStep }: DiskUse): string {

@@ -1,7 +1,7 @@
 import * as E from "fp-ts/Either.js";
-import { type Backend, BACKENDS } from "../adapters/backend_choice.ts";
-import { findGpuAdapter, openDevice } from "../adapters/tfjs_backend.ts";
-import { checkDevice } from "../app/check_device.ts";
+import { type Backend, BACKENDS } from "../adapters/device/backend_choice.ts";
+import { findGpuAdapter, openDevice } from "../adapters/device/tfjs_backend.ts";
+import { checkDevice } from "../app/training/check_device.ts";
 import { selfTest } from "../app/self_test.ts";
 import { kernelSetDigest } from "../codec/kernel_set_digest.ts";
 import { comparedWith, isExact } from "../core/self_test_report.ts";

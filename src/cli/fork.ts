@@ -1,6 +1,6 @@
 import { fileStore } from "../adapters/file_store.ts";
-import { type ForkReport, forkRun } from "../app/fork_run.ts";
-import { readHead } from "../app/read_run.ts";
+import { type ForkReport, forkRun } from "../app/fork/fork_run.ts";
+import { readHead } from "../app/reading/read_run.ts";
 import { recipes } from "../recipes/mod.ts";
 import type { ArgumentsOf } from "./command_line.ts";
 import { backendChoice, orExit, printJson, recipeOf, runIdOf, runsDirectory } from "./context.ts";

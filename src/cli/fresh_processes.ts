@@ -1,5 +1,5 @@
 import * as E from "fp-ts/Either.js";
-import type { Backend } from "../adapters/backend_choice.ts";
+import type { Backend } from "../adapters/device/backend_choice.ts";
 import { decodeSelfTest } from "../codec/self_test_codec.ts";
 import type { SelfTestReport } from "../core/self_test_report.ts";
 

@@ -1,5 +1,5 @@
 import { fileStore } from "../adapters/file_store.ts";
-import { collectGarbage } from "../app/collect_garbage.ts";
+import { collectGarbage } from "../app/upkeep/collect_garbage.ts";
 import type { Collected } from "../ports/snapshot_store.ts";
 import type { ArgumentsOf } from "./command_line.ts";
 import { missingDirectory, orExit, printJson, runsDirectory } from "./context.ts";

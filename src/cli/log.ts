@@ -1,7 +1,7 @@
 import { fileStore } from "../adapters/file_store.ts";
-import { branchOfRun } from "../app/branch_of_run.ts";
-import type { RunError } from "../app/errors.ts";
-import { readRun, type RecordedRun } from "../app/read_run.ts";
+import { branchOfRun } from "../app/reading/branch_of_run.ts";
+import type { RunError } from "../app/errors/errors.ts";
+import { readRun, type RecordedRun } from "../app/reading/read_run.ts";
 import { encodeLine } from "../codec/envelope_codec.ts";
 import type { RunEvent } from "../core/event.ts";
 import { livePath } from "../core/live_path.ts";

@@ -1,7 +1,7 @@
-import { checkpointPlace } from "../adapters/checkpoint_view.ts";
+import { checkpointPlace } from "../adapters/file_objects/checkpoint_view.ts";
 import { fileStore } from "../adapters/file_store.ts";
-import { materialize } from "../app/materialize.ts";
-import { readHead } from "../app/read_run.ts";
+import { materialize } from "../app/replay/materialize.ts";
+import { readHead } from "../app/reading/read_run.ts";
 import { recipes } from "../recipes/mod.ts";
 import type { ArgumentsOf } from "./command_line.ts";
 import { backendChoice, orExit, printJson, recipeOf, runsDirectory } from "./context.ts";

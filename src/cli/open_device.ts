@@ -1,5 +1,5 @@
-import type { BackendChoice } from "../adapters/backend_choice.ts";
-import { openDevice } from "../adapters/tfjs_backend.ts";
+import type { BackendChoice } from "../adapters/device/backend_choice.ts";
+import { openDevice } from "../adapters/device/tfjs_backend.ts";
 import type { RunState } from "../core/run_state.ts";
 import type { Device } from "../ports/device.ts";
 import { orExit } from "./context.ts";

@@ -1,11 +1,11 @@
-import type { PremiseDifference } from "../app/premises.ts";
-import type { EntryDifference, EventDifference } from "../app/event_difference.ts";
+import type { PremiseDifference } from "../app/compare/premises.ts";
+import type { EntryDifference, EventDifference } from "../app/compare/event_difference.ts";
 import {
   type JsonElementDifference,
   type LeafDifference,
   sameState,
   type StateDifference,
-} from "../app/state_difference.ts";
+} from "../app/compare/state_difference.ts";
 import type { Json } from "../core/json.ts";
 import { table } from "./table.ts";
 

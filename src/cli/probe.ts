@@ -1,11 +1,11 @@
 import { resolve } from "node:path";
 import { fileStore } from "../adapters/file_store.ts";
-import { lineFile } from "../adapters/line_file.ts";
-import { probeRun } from "../app/probe_run.ts";
-import { stepAt } from "../app/place_in_run.ts";
-import { readRun, type RecordedRun } from "../app/read_run.ts";
+import { lineFile } from "../adapters/files/line_file.ts";
+import { probeRun } from "../app/replay/probe_run.ts";
+import { stepAt } from "../app/replay/place_in_run.ts";
+import { readRun, type RecordedRun } from "../app/reading/read_run.ts";
 import { attempt } from "../ports/attempt.ts";
-import type { RunError } from "../app/errors.ts";
+import type { RunError } from "../app/errors/errors.ts";
 import { recipes } from "../recipes/mod.ts";
 import type { ArgumentsOf } from "./command_line.ts";
 import { backendChoice, orExit, printJson, recipeOf, runIdOf, runsDirectory } from "./context.ts";

@@ -1,4 +1,4 @@
-import { codeOf } from "../adapters/code_of.ts";
+import { codeOf } from "../adapters/code/code_of.ts";
 import type { CodeIdentity } from "../codec/code_identity.ts";
 import type { Recipe } from "../recipes/recipe.ts";
 import { orExit } from "./context.ts";
@@ -10,8 +10,8 @@ import { orExit } from "./context.ts";
 export async function codeOfRecipe({ module }: Recipe): Promise<CodeIdentity> {
   const roots = [
     module,
-    import.meta.resolve("../app/train_run.ts"),
-    import.meta.resolve("../adapters/tfjs_backend.ts"),
+    import.meta.resolve("../app/training/train_run.ts"),
+    import.meta.resolve("../adapters/device/tfjs_backend.ts"),
   ];
   return await orExit(codeOf(roots));
 }

@@ -1,4 +1,4 @@
-import { readHead } from "../app/read_run.ts";
+import { readHead } from "../app/reading/read_run.ts";
 import { recipes } from "../recipes/mod.ts";
 import type { ArgumentsOf } from "./command_line.ts";
 import { carryOut } from "./carry_out.ts";

@@ -1,4 +1,4 @@
-import { systemClock } from "../adapters/system_clock.ts";
+import { systemClock } from "../adapters/system/system_clock.ts";
 import {
   anyOf,
   keepBest,

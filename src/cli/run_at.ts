@@ -1,4 +1,4 @@
-import type { RunAt } from "../app/diff_runs.ts";
+import type { RunAt } from "../app/compare/diff_runs.ts";
 import type { RunId } from "../core/run_id.ts";
 import { parsePlace, PLACE_NAMES } from "../core/run_place.ts";
 import { runIdOf } from "./context.ts";

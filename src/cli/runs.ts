@@ -1,5 +1,5 @@
 import { fileStore } from "../adapters/file_store.ts";
-import { readHead } from "../app/read_run.ts";
+import { readHead } from "../app/reading/read_run.ts";
 import { runSummary } from "../core/run_summary.ts";
 import type { ArgumentsOf } from "./command_line.ts";
 import { missingDirectory, orExit, printJson, runsDirectory } from "./context.ts";

@@ -1,5 +1,5 @@
 import * as E from "fp-ts/Either.js";
-import { describeSettingError } from "../app/describe_error.ts";
+import { describeSettingError } from "../app/errors/describe_error.ts";
 import type { PartialConfig, RunConfig } from "../core/config.ts";
 import { checkConfig } from "../core/check_config.ts";
 import { assign, partialConfig, settings } from "../core/config_path.ts";

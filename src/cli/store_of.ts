@@ -1,5 +1,5 @@
 import * as E from "fp-ts/Either.js";
-import type { Compression } from "../adapters/compression.ts";
+import type { Compression } from "../adapters/file_objects/compression.ts";
 import { fileStore } from "../adapters/file_store.ts";
 import { type Durability, parseDurability } from "../core/durability.ts";
 import type { Store } from "../ports/store.ts";

@@ -1,4 +1,4 @@
-import { readHead } from "../app/read_run.ts";
+import { readHead } from "../app/reading/read_run.ts";
 import { settings } from "../core/config_path.ts";
 import { nearest } from "../core/nearest.ts";
 import type { RunId } from "../core/run_id.ts";

@@ -1,4 +1,4 @@
-import { byteTokenSource, type TokenBatch } from "../adapters/token_source.ts";
+import { byteTokenSource, type TokenBatch } from "../adapters/data/token_source.ts";
 import { defaultConfig, mergeConfig, type RunConfig } from "../core/config.ts";
 import type { BatchSource } from "../ports/batch_source.ts";
 import { defineTask, type Task } from "../ports/task.ts";

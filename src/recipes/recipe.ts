@@ -1,4 +1,6 @@
 import type { RunConfig } from "../core/config.ts";
+import type { TensorGroup } from "../core/snapshot.ts";
+import type { Json } from "../core/json.ts";
 import type { Task } from "../ports/task.ts";
 
 /** A ready task: a model, data and defaults. A named value that users can copy. */
@@ -12,4 +14,40 @@ export interface Recipe {
   readonly module: string;
   /** The task under a config. Reads its data; throws a RangeError for settings that make no model. */
   readonly task: (config: RunConfig) => Task | Promise<Task>;
+  /** URL of a config file with presets of its own: what `--config NAME` names. */
+  readonly presets?: string;
+  /** The weights that a run of it begins with. Without it they are drawn, unless `--base` names some. */
+  readonly base?: BaseWeights;
+  /** How its weights are written for other tools. */
+  readonly exports?: Exports;
+}
+
+/** Weights that another run has trained, or a file has. */
+export interface BaseWeights {
+  /** The recipe whose run trains them, and the name of that run where none is named. */
+  readonly recipe: string;
+  readonly run: string;
+  /** The branch of the parameters that they are, such as "base"; all of the parameters unless given. */
+  readonly into?: string;
+}
+
+/** How the weights of a recipe are written for other tools: each a pure function of host tensors. */
+export interface Exports {
+  /** A model directory in Hugging Face's layout. */
+  readonly hf?: (weights: TensorGroup, config: RunConfig) => ModelFiles;
+  /** The adapters alone, as PEFT has them; `base` names the model that they are of. */
+  readonly peft?: (weights: TensorGroup, config: RunConfig, base: string) => ModelFiles;
+  /** The weights of one model, adapters merged into their base: what `hf` and `merge` write. */
+  readonly merged?: (weights: TensorGroup, config: RunConfig) => TensorGroup;
+}
+
+/** The files of a model directory: a document and a safetensors file, by their names. */
+export interface ModelFiles {
+  readonly config: { readonly name: string; readonly json: Json };
+  readonly tensors: {
+    readonly name: string;
+    readonly tensors: TensorGroup;
+    /** The file's own `__metadata__`, such as `{ format: "pt" }`. */
+    readonly metadata: Readonly<Record<string, string>>;
+  };
 }

@@ -1,6 +1,6 @@
 import * as E from "fp-ts/Either.js";
 import type { TaskEither } from "fp-ts/TaskEither.js";
-import { describeLogError } from "../app/describe_error.ts";
+import { describeLogError } from "../app/errors/describe_error.ts";
 import type { RunEvent } from "../core/event.ts";
 import type { RecordedEvent } from "../core/recorded_event.ts";
 import type { RunId } from "../core/run_id.ts";

@@ -1,6 +1,6 @@
 import * as E from "fp-ts/Either.js";
 import type { TaskEither } from "fp-ts/TaskEither.js";
-import { describeSnapshotError } from "../app/describe_error.ts";
+import { describeSnapshotError } from "../app/errors/describe_error.ts";
 import type { RunId } from "../core/run_id.ts";
 import type { Snapshot, SnapshotId } from "../core/snapshot.ts";
 import type {

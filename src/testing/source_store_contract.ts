@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import * as E from "fp-ts/Either.js";
 import type { TaskEither } from "fp-ts/TaskEither.js";
-import { describeError } from "../app/describe_error.ts";
+import { describeError } from "../app/errors/describe_error.ts";
 import { sha256 } from "../codec/digest.ts";
 import type { Digest } from "../core/digest.ts";
 import type { LiveObjects, SnapshotError } from "../ports/snapshot_store.ts";

@@ -1,7 +1,7 @@
 import type { Either } from "fp-ts/Either.js";
-import type { Backend } from "../adapters/backend_choice.ts";
-import type { RunError } from "../app/errors.ts";
-import type { SegmentReplay } from "../app/replay_segment.ts";
+import type { Backend } from "../adapters/device/backend_choice.ts";
+import type { RunError } from "../app/errors/errors.ts";
+import type { SegmentReplay } from "../app/replay/replay_segment.ts";
 import type { ReplaySegment } from "../core/replay_segments.ts";
 import type { RunId } from "../core/run_id.ts";
 import type { TaskModule } from "./task_module.ts";

@@ -1,10 +1,10 @@
 import { fileStore } from "../adapters/file_store.ts";
-import { openDevice } from "../adapters/tfjs_backend.ts";
-import { answerRequests } from "../adapters/thread.ts";
-import type { RunError } from "../app/errors.ts";
-import { type Plans, plansOf } from "../app/plan.ts";
-import { readRun, type RecordedRun } from "../app/read_run.ts";
-import { replaySegment, type SegmentReplay } from "../app/replay_segment.ts";
+import { openDevice } from "../adapters/device/tfjs_backend.ts";
+import { answerRequests } from "../adapters/file_objects/thread.ts";
+import type { RunError } from "../app/errors/errors.ts";
+import { type Plans, plansOf } from "../app/training/plan.ts";
+import { readRun, type RecordedRun } from "../app/reading/read_run.ts";
+import { replaySegment, type SegmentReplay } from "../app/replay/replay_segment.ts";
 import { attempt, type Await } from "../ports/attempt.ts";
 import type { Device } from "../ports/device.ts";
 import type { Notice } from "../ports/reporter.ts";

@@ -1,7 +1,7 @@
 import * as E from "fp-ts/Either.js";
-import { thread } from "../adapters/thread.ts";
-import type { RunError } from "../app/errors.ts";
-import type { SegmentWorkers } from "../app/segment_workers.ts";
+import { thread } from "../adapters/file_objects/thread.ts";
+import type { RunError } from "../app/errors/errors.ts";
+import type { SegmentWorkers } from "../app/replay/segment_workers.ts";
 import { requireInteger } from "../core/require_integer.ts";
 import type { Notice } from "../ports/reporter.ts";
 import type { ReplayAnswer, ReplayRequest, WorkerMeans } from "./replay_request.ts";

@@ -1,7 +1,7 @@
 import type { RunConfig } from "../core/config.ts";
 import { fail } from "../ports/attempt.ts";
 import type { Task, TaskSource } from "../ports/task.ts";
-import type { RunError } from "../app/errors.ts";
+import type { RunError } from "../app/errors/errors.ts";
 
 /**
  * Where a worker has a task from: a task is code, which cannot be sent.

@@ -1,5 +1,5 @@
-import { fileEventLog, type FileLogOptions } from "../../src/adapters/file_event_log.ts";
-import { memoryEventLog } from "../../src/adapters/memory_event_log.ts";
+import { fileEventLog, type FileLogOptions } from "../../src/adapters/file_log/file_event_log.ts";
+import { memoryEventLog } from "../../src/adapters/memory/memory_event_log.ts";
 import { eventLogContract } from "../../src/testing/event_log_contract.ts";
 
 eventLogContract("memoryEventLog()", (clock) =>

@@ -144,7 +144,7 @@ Deno.test("the lock of a process that is killed is free at once", async () => {
   await using files = await makeStore();
   const { id } = await keep(files.store, "a", stepSnapshot(1));
   const script = `
-    import { fileSnapshotStore } from "${repository}src/adapters/file_snapshot_store.ts";
+    import { fileSnapshotStore } from "${repository}src/adapters/file_objects/file_snapshot_store.ts";
     import { floats, snapshotOf } from "${repository}src/testing/sample_snapshots.ts";
     const store = fileSnapshotStore(${JSON.stringify(files.root)});
     const stored = await store.put("b", snapshotOf(2, { model: { w: floats([5]) } }))();

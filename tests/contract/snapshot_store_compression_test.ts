@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import { zstdDecompressSync } from "node:zlib";
 import * as E from "fp-ts/Either.js";
 import * as TE from "fp-ts/TaskEither.js";
-import type { Compression } from "../../src/adapters/compression.ts";
-import { fileSnapshotStore } from "../../src/adapters/file_snapshot_store.ts";
-import { describeSnapshotError } from "../../src/app/describe_error.ts";
+import type { Compression } from "../../src/adapters/file_objects/compression.ts";
+import { fileSnapshotStore } from "../../src/adapters/file_objects/file_snapshot_store.ts";
+import { describeSnapshotError } from "../../src/app/errors/describe_error.ts";
 import {
   COMPRESSED_HEADER_BYTES,
   type CompressedHeader,

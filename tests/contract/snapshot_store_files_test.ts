@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { parseSafetensorsMetadata } from "@huggingface/hub";
 import { sha256 } from "../../src/codec/digest.ts";
-import type { Compression } from "../../src/adapters/compression.ts";
+import type { Compression } from "../../src/adapters/file_objects/compression.ts";
 import { bytesOf, type HostTensor } from "../../src/core/host_tensor.ts";
 import { type Snapshot, SNAPSHOT_FORMAT, type SnapshotManifest } from "../../src/core/snapshot.ts";
 import { assertSame, floats, oddSnapshot, snapshotOf } from "../../src/testing/sample_snapshots.ts";
@@ -361,7 +361,7 @@ async function storeWithoutLeave(
 ): Promise<string> {
   const source = new URL("../../src/", import.meta.url).href;
   const script = `
-    import { storeGroup } from "${source}adapters/group_file.ts";
+    import { storeGroup } from "${source}adapters/file_objects/group_file.ts";
     import { groupLayout } from "${source}codec/snapshot_codec.ts";
     import { floats } from "${source}testing/sample_snapshots.ts";
     const leaves = ${JSON.stringify(leaves)};

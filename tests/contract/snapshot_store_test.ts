@@ -1,4 +1,4 @@
-import { memorySnapshotStore } from "../../src/adapters/memory_snapshot_store.ts";
+import { memorySnapshotStore } from "../../src/adapters/memory/memory_snapshot_store.ts";
 import { snapshotStoreContract } from "../../src/testing/snapshot_store_contract.ts";
 import { makeStore } from "../support/snapshot_files.ts";
 

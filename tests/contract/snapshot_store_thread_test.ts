@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { thread } from "../../src/adapters/thread.ts";
+import { thread } from "../../src/adapters/file_objects/thread.ts";
 import { packSnapshot } from "../../src/codec/snapshot_codec.ts";
 import { assertSame, floats, snapshotOf } from "../../src/testing/sample_snapshots.ts";
 import { keep, left, right } from "../../src/testing/snapshot_answers.ts";
@@ -123,7 +123,7 @@ Deno.test("a thread that ends rejects what was asked, and the next request begin
 Deno.test("a process ends by itself, though it has stored a snapshot, and not before it is stored", async () => {
   await using files = await makeStore();
   const script = `
-    import { fileSnapshotStore } from "${repository}src/adapters/file_snapshot_store.ts";
+    import { fileSnapshotStore } from "${repository}src/adapters/file_objects/file_snapshot_store.ts";
     import { floats, snapshotOf } from "${repository}src/testing/sample_snapshots.ts";
     const store = fileSnapshotStore(${JSON.stringify(files.root)});
     const large = floats(new Float32Array(2 ** 20));

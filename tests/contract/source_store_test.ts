@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import * as E from "fp-ts/Either.js";
 import { fileStore } from "../../src/adapters/file_store.ts";
-import { memoryStore } from "../../src/adapters/memory_store.ts";
-import { orThrow } from "../../src/app/or_throw.ts";
+import { memoryStore } from "../../src/adapters/memory/memory_store.ts";
+import { orThrow } from "../../src/app/errors/or_throw.ts";
 import { sha256 } from "../../src/codec/digest.ts";
 import { sourceStoreContract } from "../../src/testing/source_store_contract.ts";
 import { namesIn, overwrite } from "../support/snapshot_files.ts";

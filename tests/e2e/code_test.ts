@@ -43,8 +43,8 @@ Deno.test("train records its own code, and show --code writes out what it read",
     ]);
     const roots = [
       "src/recipes/moby_gpt.ts",
-      "src/app/train_run.ts",
-      "src/adapters/tfjs_backend.ts",
+      "src/app/training/train_run.ts",
+      "src/adapters/device/tfjs_backend.ts",
     ];
     const { digest, manifest } = await orThrow(
       codeOf(roots.map((path) => new URL(`../../${path}`, import.meta.url).href)),

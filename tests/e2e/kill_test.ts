@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { findGpuAdapter } from "../../src/adapters/tfjs_backend.ts";
+import { findGpuAdapter } from "../../src/adapters/device/tfjs_backend.ts";
 import { sha256 } from "../../src/codec/digest.ts";
 import { randomFrom } from "../support/random.ts";
 import { type CliResult, type Kill, runCli } from "../support/run_cli.ts";

@@ -1,7 +1,7 @@
 import { equal, match, ok } from "node:assert/strict";
-import { readRun } from "../../src/app/read_run.ts";
+import { readRun } from "../../src/app/reading/read_run.ts";
 import { fileStore } from "../../src/adapters/file_store.ts";
-import { orThrow } from "../../src/app/or_throw.ts";
+import { orThrow } from "../../src/app/errors/or_throw.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 

@@ -7,9 +7,9 @@
  * @module
  */
 import * as E from "fp-ts/Either.js";
-import { openDevice } from "../../src/adapters/tfjs_backend.ts";
-import { describeError } from "../../src/app/describe_error.ts";
-import { orThrow } from "../../src/app/or_throw.ts";
+import { openDevice } from "../../src/adapters/device/tfjs_backend.ts";
+import { describeError } from "../../src/app/errors/describe_error.ts";
+import { orThrow } from "../../src/app/errors/or_throw.ts";
 import type { RecordedEvent } from "../../src/core/recorded_event.ts";
 import type { Store } from "../../src/ports/store.ts";
 import { faultCode } from "./fault_task.ts";

@@ -1,4 +1,4 @@
-import { arraySource } from "../../src/adapters/array_source.ts";
+import { arraySource } from "../../src/adapters/data/array_source.ts";
 import { codeIdentity } from "../../src/codec/code_identity.ts";
 import { defineTask } from "../../src/ports/task.ts";
 import * as tf from "../../src/train/tf.ts";

@@ -1,10 +1,10 @@
 import type { TaskEither } from "fp-ts/TaskEither.js";
 import { fileStore, type FileStoreOptions } from "../../src/adapters/file_store.ts";
-import { collectGarbage } from "../../src/app/collect_garbage.ts";
-import type { RunError } from "../../src/app/errors.ts";
-import { orThrow } from "../../src/app/or_throw.ts";
-import { pruneRun } from "../../src/app/prune_run.ts";
-import { trainRun } from "../../src/app/train_run.ts";
+import { collectGarbage } from "../../src/app/upkeep/collect_garbage.ts";
+import type { RunError } from "../../src/app/errors/errors.ts";
+import { orThrow } from "../../src/app/errors/or_throw.ts";
+import { pruneRun } from "../../src/app/upkeep/prune_run.ts";
+import { trainRun } from "../../src/app/training/train_run.ts";
 import { keepLast } from "../../src/core/retention_policy.ts";
 import type { RunEnv } from "../../src/ports/run_env.ts";
 import type { Store } from "../../src/ports/store.ts";

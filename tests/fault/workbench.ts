@@ -1,5 +1,5 @@
-import { openDevice } from "../../src/adapters/tfjs_backend.ts";
-import { orThrow } from "../../src/app/or_throw.ts";
+import { openDevice } from "../../src/adapters/device/tfjs_backend.ts";
+import { orThrow } from "../../src/app/errors/or_throw.ts";
 import type { Device } from "../../src/ports/device.ts";
 import { judge, trainUntouched, type Untouched, type Verdict } from "./judge.ts";
 import { type OperationName, operations, storeOf } from "./operations.ts";

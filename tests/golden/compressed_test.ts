@@ -1,4 +1,4 @@
-import { fileSnapshotStore } from "../../src/adapters/file_snapshot_store.ts";
+import { fileSnapshotStore } from "../../src/adapters/file_objects/file_snapshot_store.ts";
 import { assertSame, floats, ints, snapshotOf } from "../../src/testing/sample_snapshots.ts";
 import { right } from "../../src/testing/snapshot_answers.ts";
 

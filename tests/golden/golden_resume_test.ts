@@ -1,11 +1,11 @@
 import assert from "node:assert/strict";
 import { fileStore } from "../../src/adapters/file_store.ts";
-import { openDevice } from "../../src/adapters/tfjs_backend.ts";
-import { memoryStore } from "../../src/adapters/memory_store.ts";
-import { orThrow } from "../../src/app/or_throw.ts";
-import { readRun } from "../../src/app/read_run.ts";
-import { trainRun } from "../../src/app/train_run.ts";
-import { replayRun } from "../../src/app/replay_run.ts";
+import { openDevice } from "../../src/adapters/device/tfjs_backend.ts";
+import { memoryStore } from "../../src/adapters/memory/memory_store.ts";
+import { orThrow } from "../../src/app/errors/or_throw.ts";
+import { readRun } from "../../src/app/reading/read_run.ts";
+import { trainRun } from "../../src/app/training/train_run.ts";
+import { replayRun } from "../../src/app/replay/replay_run.ts";
 import { isComputation, type RunEvent, type RunStarted } from "../../src/core/event.ts";
 import type { Device } from "../../src/ports/device.ts";
 import type { Notice } from "../../src/ports/reporter.ts";

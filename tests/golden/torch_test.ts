@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import * as E from "fp-ts/Either.js";
 import * as tf from "foldlog/tf";
-import { BACKENDS } from "../../src/adapters/backend_choice.ts";
+import { BACKENDS } from "../../src/adapters/device/backend_choice.ts";
 import { decodeSafetensors } from "../../src/codec/safetensors.ts";
 import type { HostTensor } from "../../src/core/host_tensor.ts";
 import { key } from "../../src/core/rng_key.ts";

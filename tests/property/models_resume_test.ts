@@ -28,7 +28,7 @@ import {
   type UnetParams,
   withLora,
 } from "foldlog";
-import { BACKENDS } from "../../src/adapters/backend_choice.ts";
+import { BACKENDS } from "../../src/adapters/device/backend_choice.ts";
 import { backendTest } from "../support/backends.ts";
 
 const LORA: LoraOptions = { rank: 2, alpha: 4, targets: ["h.*.c_*.weight"], rslora: true };

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
 import * as E from "fp-ts/Either.js";
-import { readRegular } from "../../src/adapters/regular_file.ts";
-import { compressBlock, decompress } from "../../src/adapters/compressed_blocks.ts";
+import { readRegular } from "../../src/adapters/files/regular_file.ts";
+import { compressBlock, decompress } from "../../src/adapters/file_objects/compressed_blocks.ts";
 import {
   type CompressedHeader,
   decodeCompressedHeader,

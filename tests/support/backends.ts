@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type Backend, type Device, openDevice, orThrow } from "foldlog";
 import * as tf from "foldlog/tf";
-import { findGpuAdapter } from "../../src/adapters/tfjs_backend.ts";
+import { findGpuAdapter } from "../../src/adapters/device/tfjs_backend.ts";
 
 const REMEDY = "needs a WebGPU adapter; on Debian: apt-get install mesa-vulkan-drivers";
 

@@ -1,5 +1,5 @@
-import type { Compression } from "../../src/adapters/compression.ts";
-import { fileSnapshotStore } from "../../src/adapters/file_snapshot_store.ts";
+import type { Compression } from "../../src/adapters/file_objects/compression.ts";
+import { fileSnapshotStore } from "../../src/adapters/file_objects/file_snapshot_store.ts";
 import type { SnapshotStore } from "../../src/ports/snapshot_store.ts";
 import type { Snapshot } from "../../src/core/snapshot.ts";
 import { floats, snapshotOf } from "../../src/testing/sample_snapshots.ts";

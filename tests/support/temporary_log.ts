@@ -1,4 +1,4 @@
-import { fileEventLog, type FileLogOptions } from "../../src/adapters/file_event_log.ts";
+import { fileEventLog, type FileLogOptions } from "../../src/adapters/file_log/file_event_log.ts";
 import { encodeLine } from "../../src/codec/envelope_codec.ts";
 import { initialState } from "../../src/core/evolve.ts";
 import type { RecordedEvent } from "../../src/core/recorded_event.ts";

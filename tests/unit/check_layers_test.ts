@@ -183,7 +183,7 @@ const RESTRICTIONS: readonly {
       "src/train/a.ts",
       "src/train/kernels/a.ts",
       "src/model/a.ts",
-      "src/adapters/tfjs_backend.ts",
+      "src/adapters/device/tfjs_backend.ts",
     ],
   },
   {
@@ -306,7 +306,7 @@ const RESTRICTIONS: readonly {
     claim: "importing dispose to ownership.ts and the tfjs adapter",
     texts: [`import { dispose, tidy } from "@tensorflow/tfjs-core";`],
     wrongIn: ["src/train/a.ts", "src/model/a.ts"],
-    rightIn: ["src/train/ownership.ts", "src/adapters/tfjs_backend.ts"],
+    rightIn: ["src/train/ownership.ts", "src/adapters/device/tfjs_backend.ts"],
   },
   {
     claim: "reading tensors back to the layers above",
@@ -331,7 +331,7 @@ const RESTRICTIONS: readonly {
       `import { train as t } from "@tensorflow/tfjs-core";`,
     ],
     wrongIn: ["src/train/a.ts", "src/train/ownership.ts", "src/model/a.ts"],
-    rightIn: ["src/adapters/tfjs_backend.ts"],
+    rightIn: ["src/adapters/device/tfjs_backend.ts"],
   },
 ];
 

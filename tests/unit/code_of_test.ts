@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import * as E from "fp-ts/Either.js";
-import { codeOf } from "../../src/adapters/code_of.ts";
+import { codeOf } from "../../src/adapters/code/code_of.ts";
 import type { CodeIdentity } from "../../src/codec/code_identity.ts";
 import { sha256 } from "../../src/codec/digest.ts";
-import { orThrow } from "../../src/app/or_throw.ts";
+import { orThrow } from "../../src/app/errors/or_throw.ts";
 import { fileTree } from "../support/file_tree.ts";
 
 Deno.test("codeOf() follows static imports, re-exports, dynamic imports and side effects", async () => {
@@ -225,7 +225,11 @@ for (
 Deno.test("codeOf() finds those modules of this repository that Deno finds, and no others", async () => {
   const repository = new URL("../../", import.meta.url);
   const url = (path: string) => new URL(path, repository).href;
-  const roots = ["src/recipes/moby_gpt.ts", "src/app/train_run.ts", "src/adapters/tfjs_backend.ts"];
+  const roots = [
+    "src/recipes/moby_gpt.ts",
+    "src/app/training/train_run.ts",
+    "src/adapters/device/tfjs_backend.ts",
+  ];
   const { manifest } = await orThrow(codeOf(roots.map(url)));
   const expected = new Set([url("deno.json"), url("deno.lock")]);
   for (const root of roots) await addModules(url(root), expected);

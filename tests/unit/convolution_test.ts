@@ -3,7 +3,7 @@ import * as tf from "foldlog/tf";
 import { bytesOf, type HostTensor, sizeOf } from "../../src/core/host_tensor.ts";
 import { foldIn, key, normal } from "../../src/core/rng_key.ts";
 import type { Device } from "../../src/ports/device.ts";
-import { BACKENDS } from "../../src/adapters/backend_choice.ts";
+import { BACKENDS } from "../../src/adapters/device/backend_choice.ts";
 import type { Precision } from "../../src/core/config.ts";
 import { convolution } from "../../src/train/kernels/convolution.ts";
 import { half } from "../../src/train/kernels/half.ts";

@@ -11,7 +11,7 @@ import {
 import * as tf from "foldlog/tf";
 import type { PartialConfig } from "../../src/core/config.ts";
 import type { HostTensor } from "../../src/core/host_tensor.ts";
-import { verifyRun } from "../../src/app/verify_run.ts";
+import { verifyRun } from "../../src/app/upkeep/verify_run.ts";
 import { backendTest } from "../support/backends.ts";
 
 /** w goes up by one at each step; the held-out loss is lowest at step 3: 9, 4, 1, 0, 1, 4, ... */

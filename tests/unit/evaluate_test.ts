@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import type { Device } from "foldlog";
 import * as tf from "foldlog/tf";
-import { BACKENDS } from "../../src/adapters/backend_choice.ts";
-import { evaluate } from "../../src/app/evaluate.ts";
-import { initialStateOf, planOf } from "../../src/app/plan.ts";
+import { BACKENDS } from "../../src/adapters/device/backend_choice.ts";
+import { evaluate } from "../../src/app/training/evaluate.ts";
+import { initialStateOf, planOf } from "../../src/app/training/plan.ts";
 import { defaultConfig, mergeConfig, type Precision } from "../../src/core/config.ts";
 import { batchToDevice } from "../../src/train/device_tensor.ts";
 import { release, scoped } from "../../src/train/ownership.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { RunEvent, StepTaken } from "../../src/core/event.ts";
-import { eventDifference } from "../../src/app/event_difference.ts";
+import { eventDifference } from "../../src/app/compare/event_difference.ts";
 import { snapshotTaken, started, stepSkipped, stepTaken } from "../../src/testing/sample_events.ts";
 
 const run: readonly RunEvent[] = [started, stepTaken(1), stepTaken(2), evaluation(2, 0.5)];

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { blocksOf, digestBlocks } from "../../src/adapters/file_blocks.ts";
+import { blocksOf, digestBlocks } from "../../src/adapters/file_objects/file_blocks.ts";
 import { BLOCK_BYTES } from "../../src/codec/compressed_header.ts";
 import { sha256 } from "../../src/codec/digest.ts";
 import { encodeSafetensors, safetensorsLayout } from "../../src/codec/safetensors.ts";

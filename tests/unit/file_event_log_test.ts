@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { fileEventLog } from "../../src/adapters/file_event_log.ts";
+import { fileEventLog } from "../../src/adapters/file_log/file_event_log.ts";
 import { encodeLine, seal } from "../../src/codec/envelope_codec.ts";
 import type { RunEvent } from "../../src/core/event.ts";
 import type { LogError } from "../../src/ports/event_log.ts";
@@ -360,7 +360,7 @@ function startHolder(root: string): {
     stdout: "piped",
     stderr: "inherit",
   }).spawn();
-  const source = holderSource(`${repository}/src/adapters/file_event_log.ts`, started);
+  const source = holderSource(`${repository}/src/adapters/file_log/file_event_log.ts`, started);
   const output = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
   return {
     pid: child.pid,

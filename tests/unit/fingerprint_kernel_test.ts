@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import * as fc from "fast-check";
 import * as tf from "foldlog/tf";
-import { BACKENDS } from "../../src/adapters/backend_choice.ts";
+import { BACKENDS } from "../../src/adapters/device/backend_choice.ts";
 import { bitSums } from "../../src/core/bit_sums.ts";
 import { bits, key } from "../../src/core/rng_key.ts";
 import { fingerprintSums } from "../../src/train/kernels/fingerprint.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { firstParting } from "../../src/app/first_parting.ts";
+import { firstParting } from "../../src/app/compare/first_parting.ts";
 import type { RunEvent, StepTaken } from "../../src/core/event.ts";
 import { snapshotTaken, started, stepTaken } from "../../src/testing/sample_events.ts";
 

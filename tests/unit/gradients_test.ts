@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import * as tf from "foldlog/tf";
-import { BACKENDS } from "../../src/adapters/backend_choice.ts";
+import { BACKENDS } from "../../src/adapters/device/backend_choice.ts";
 import { gradientsOf } from "../../src/train/gradients.ts";
 import { gelu } from "../../src/train/kernels/gelu.ts";
 import { dense } from "../../src/train/kernels/product.ts";

@@ -1,6 +1,10 @@
 import assert from "node:assert/strict";
 import * as E from "fp-ts/Either.js";
-import { type GroupCommit, groupCommit, type Outcome } from "../../src/adapters/group_commit.ts";
+import {
+  type GroupCommit,
+  groupCommit,
+  type Outcome,
+} from "../../src/adapters/file_log/group_commit.ts";
 import { type Durability, everyStep } from "../../src/core/durability.ts";
 import type { LogError } from "../../src/ports/event_log.ts";
 

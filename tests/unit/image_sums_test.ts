@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Backend, Device } from "foldlog";
 import * as tf from "foldlog/tf";
-import { BACKENDS } from "../../src/adapters/backend_choice.ts";
+import { BACKENDS } from "../../src/adapters/device/backend_choice.ts";
 import { bits, foldIn, key } from "../../src/core/rng_key.ts";
 import {
   ADD_PATCHES,

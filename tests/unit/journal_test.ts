@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { openJournal } from "../../src/app/journal.ts";
+import { openJournal } from "../../src/app/training/journal.ts";
 
 Deno.test("add() waits until its work is done, when nothing is done aside", async () => {
   const journal = openJournal();

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { BACKENDS } from "foldlog";
 import * as tf from "foldlog/tf";
-import { kernelDigests } from "../../src/adapters/kernel_digests.ts";
+import { kernelDigests } from "../../src/adapters/device/kernel_digests.ts";
 import { ADAM_UPDATE } from "../../src/train/kernels/adam_update.ts";
 import { KERNELS } from "../../src/train/kernels/registry.ts";
 import { SUM_ROWS } from "../../src/train/kernels/product.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import * as tf from "foldlog/tf";
-import { BACKENDS } from "../../src/adapters/backend_choice.ts";
+import { BACKENDS } from "../../src/adapters/device/backend_choice.ts";
 import type { Device } from "../../src/ports/device.ts";
 import { convolution } from "../../src/train/kernels/convolution.ts";
 import { crossEntropy } from "../../src/train/kernels/cross_entropy.ts";

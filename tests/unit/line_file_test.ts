@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import * as E from "fp-ts/Either.js";
-import { lineFile } from "../../src/adapters/line_file.ts";
+import { lineFile } from "../../src/adapters/files/line_file.ts";
 import { orThrow } from "foldlog";
 
 Deno.test("a file of lines is there when it is published, and not before", async () => {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import * as tf from "foldlog/tf";
-import { BACKENDS } from "../../src/adapters/backend_choice.ts";
+import { BACKENDS } from "../../src/adapters/device/backend_choice.ts";
 import { lion } from "../../src/train/lion.ts";
 import { leavesOf } from "../../src/train/tree.ts";
 import { backendTest } from "../support/backends.ts";

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import * as E from "fp-ts/Either.js";
 import * as TE from "fp-ts/TaskEither.js";
-import { appenderOf } from "../../src/app/log_appender.ts";
+import { appenderOf } from "../../src/app/training/log_appender.ts";
 import { everyStep } from "../../src/core/durability.ts";
 import type { Durability } from "../../src/core/durability.ts";
 import type { RunEvent } from "../../src/core/event.ts";

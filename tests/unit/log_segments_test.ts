@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import type { RunEvent } from "../../src/core/event.ts";
-import { segmentsIn } from "../../src/adapters/log_segment.ts";
+import { segmentsIn } from "../../src/adapters/file_log/log_segment.ts";
 import { eventsOf, left, record, right } from "../../src/testing/log_answers.ts";
 import { started, stepTaken } from "../../src/testing/sample_events.ts";
 import { linesOf, type TemporaryLog, temporaryLog } from "../support/temporary_log.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import * as tf from "foldlog/tf";
-import { BACKENDS } from "../../src/adapters/backend_choice.ts";
+import { BACKENDS } from "../../src/adapters/device/backend_choice.ts";
 import { key } from "../../src/core/rng_key.ts";
 import { initMlp, mlpLogits, type MlpParams } from "../../src/model/mlp.ts";
 import { classificationLoss, regressionLoss } from "../../src/model/supervised_loss.ts";

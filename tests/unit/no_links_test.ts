@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { refuseLinks } from "../../src/adapters/no_links.ts";
+import { refuseLinks } from "../../src/adapters/files/no_links.ts";
 import { eventsOf, left, record, right } from "../../src/testing/log_answers.ts";
 import { started, stepTaken } from "../../src/testing/sample_events.ts";
 import { temporaryLog } from "../support/temporary_log.ts";

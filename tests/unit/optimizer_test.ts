@@ -13,7 +13,7 @@ import { perGroup } from "../../src/train/per_group.ts";
 import { scoped } from "../../src/train/ownership.ts";
 import { scaleByLearningRate, sgd, trace } from "../../src/train/sgd.ts";
 import { leavesOf, mapTree, type Tree } from "../../src/train/tree.ts";
-import { BACKENDS } from "../../src/adapters/backend_choice.ts";
+import { BACKENDS } from "../../src/adapters/device/backend_choice.ts";
 import { backendTest } from "../support/backends.ts";
 import {
   adamInFloat64,

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import * as tf from "foldlog/tf";
-import { BACKENDS } from "../../src/adapters/backend_choice.ts";
+import { BACKENDS } from "../../src/adapters/device/backend_choice.ts";
 import { adamw } from "../../src/train/adamw.ts";
 import { chain } from "../../src/train/chain.ts";
 import { clipByGlobalNorm } from "../../src/train/clip.ts";

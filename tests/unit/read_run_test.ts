@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import * as TE from "fp-ts/TaskEither.js";
-import { memoryStore } from "../../src/adapters/memory_store.ts";
-import { orThrow } from "../../src/app/or_throw.ts";
-import { readHead, readParams, readRun } from "../../src/app/read_run.ts";
-import { trainRun } from "../../src/app/train_run.ts";
+import { memoryStore } from "../../src/adapters/memory/memory_store.ts";
+import { orThrow } from "../../src/app/errors/or_throw.ts";
+import { readHead, readParams, readRun } from "../../src/app/reading/read_run.ts";
+import { trainRun } from "../../src/app/training/train_run.ts";
 import { evolve, initialState } from "../../src/core/evolve.ts";
 import { defineTask } from "../../src/ports/task.ts";
-import { arraySource } from "../../src/adapters/array_source.ts";
+import { arraySource } from "../../src/adapters/data/array_source.ts";
 import * as tf from "foldlog/tf";
 import { backendTest } from "../support/backends.ts";
 

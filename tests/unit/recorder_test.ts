@@ -11,7 +11,11 @@ import {
   type RunEvent,
 } from "foldlog";
 import { historyDigest, NO_HISTORY } from "../../src/codec/history_digest.ts";
-import { type Recorder, recorderFrom, type RecorderStart } from "../../src/app/recorder.ts";
+import {
+  type Recorder,
+  recorderFrom,
+  type RecorderStart,
+} from "../../src/app/training/recorder.ts";
 
 const environment: Environment = {
   backend: "cpu",

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { fileStore } from "../../src/adapters/file_store.ts";
-import { orThrow } from "../../src/app/or_throw.ts";
-import { type RepairReport, repairRun } from "../../src/app/repair_run.ts";
-import { trainRun } from "../../src/app/train_run.ts";
-import { verifyRun } from "../../src/app/verify_run.ts";
+import { orThrow } from "../../src/app/errors/or_throw.ts";
+import { type RepairReport, repairRun } from "../../src/app/upkeep/repair_run.ts";
+import { trainRun } from "../../src/app/training/train_run.ts";
+import { verifyRun } from "../../src/app/upkeep/verify_run.ts";
 import type { Device } from "../../src/ports/device.ts";
 import type { Store } from "../../src/ports/store.ts";
 import { goldenTask } from "../golden/golden_task.ts";

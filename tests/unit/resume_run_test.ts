@@ -13,7 +13,7 @@ import {
 } from "foldlog";
 import * as tf from "foldlog/tf";
 import { backendTest } from "../support/backends.ts";
-import { memoryStore } from "../../src/adapters/memory_store.ts";
+import { memoryStore } from "../../src/adapters/memory/memory_store.ts";
 import { eventsOf, tenSteps } from "../support/ten_steps.ts";
 
 /** Whose losses are not those of `tenSteps`. */

@@ -23,7 +23,7 @@ import {
   verifyRun,
 } from "foldlog";
 import { backendTest } from "../support/backends.ts";
-import { branchOfRun } from "../../src/app/branch_of_run.ts";
+import { branchOfRun } from "../../src/app/reading/branch_of_run.ts";
 import { eventsOf, lossy, tenSteps, trained } from "../support/ten_steps.ts";
 
 for (const at of [0, 1, 4, 5, 9]) {

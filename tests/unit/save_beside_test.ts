@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import * as E from "fp-ts/Either.js";
 import type { TaskEither } from "fp-ts/TaskEither.js";
-import { memoryStore } from "../../src/adapters/memory_store.ts";
-import type { RunError } from "../../src/app/errors.ts";
-import { orThrow } from "../../src/app/or_throw.ts";
-import type { RunOutcome } from "../../src/app/run_outcome.ts";
-import type { TrainOptions } from "../../src/app/train_options.ts";
-import { trainRun } from "../../src/app/train_run.ts";
+import { memoryStore } from "../../src/adapters/memory/memory_store.ts";
+import type { RunError } from "../../src/app/errors/errors.ts";
+import { orThrow } from "../../src/app/errors/or_throw.ts";
+import type { RunOutcome } from "../../src/app/training/run_outcome.ts";
+import type { TrainOptions } from "../../src/app/training/train_options.ts";
+import { trainRun } from "../../src/app/training/train_run.ts";
 import { isTrainingFact, type RunEvent } from "../../src/core/event.ts";
 import type { Device } from "../../src/ports/device.ts";
 import type { Notice } from "../../src/ports/reporter.ts";

@@ -16,7 +16,7 @@ import {
   trainRun,
   verifyRun,
 } from "foldlog";
-import { savePace } from "../../src/app/save_pace.ts";
+import { savePace } from "../../src/app/training/save_pace.ts";
 import { defaultConfig } from "../../src/core/config.ts";
 import { backendTest, leaksNothing } from "../support/backends.ts";
 import { diskFull, gatedStore } from "../support/gated_store.ts";

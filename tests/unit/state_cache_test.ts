@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import canonicalize from "canonicalize";
-import { fileEventLog } from "../../src/adapters/file_event_log.ts";
+import { fileEventLog } from "../../src/adapters/file_log/file_event_log.ts";
 import { writtenConfig } from "../../src/codec/config_codec.ts";
 import type { StateCache } from "../../src/codec/state_cache_codec.ts";
 import type { RunEvent } from "../../src/core/event.ts";

@@ -18,8 +18,8 @@ import {
   type TrainOptions,
   trainRun,
 } from "foldlog";
-import { openJournal } from "../../src/app/journal.ts";
-import { openStepsAhead } from "../../src/app/steps_ahead.ts";
+import { openJournal } from "../../src/app/training/journal.ts";
+import { openStepsAhead } from "../../src/app/training/steps_ahead.ts";
 import { backendTest } from "../support/backends.ts";
 import { lateDevice, oddDelays } from "../support/late_device.ts";
 import { eventsOf, tenSteps } from "../support/ten_steps.ts";

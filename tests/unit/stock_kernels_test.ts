@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import * as tf from "foldlog/tf";
-import { BACKENDS } from "../../src/adapters/backend_choice.ts";
+import { BACKENDS } from "../../src/adapters/device/backend_choice.ts";
 import { key, normal } from "../../src/core/rng_key.ts";
 import { scoped } from "../../src/train/ownership.ts";
 import { backendTest } from "../support/backends.ts";

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { digestTensor } from "../../src/adapters/tensor_digest.ts";
+import { digestTensor } from "../../src/adapters/file_objects/tensor_digest.ts";
 import { tensorDigest } from "../../src/codec/snapshot_codec.ts";
 import { ints } from "../../src/testing/sample_snapshots.ts";
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import * as tf from "foldlog/tf";
-import { fingerprintState } from "../../src/app/fingerprint_state.ts";
+import { fingerprintState } from "../../src/app/training/fingerprint_state.ts";
 import { differingTensors } from "../../src/codec/state_fingerprint.ts";
 import { adamw } from "../../src/train/adamw.ts";
 import type { LeafPattern } from "../../src/train/leaf_pattern.ts";

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import * as tf from "foldlog/tf";
-import { BACKENDS } from "../../src/adapters/backend_choice.ts";
+import { BACKENDS } from "../../src/adapters/device/backend_choice.ts";
 import { bytesOf } from "../../src/core/host_tensor.ts";
 import { bits, foldIn, key, normal, type RngKey } from "../../src/core/rng_key.ts";
 import { languageModelLoss, nextTokenLogits } from "../../src/model/language_model.ts";

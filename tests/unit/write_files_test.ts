@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import * as E from "fp-ts/Either.js";
-import { writeFiles } from "../../src/adapters/write_files.ts";
-import { orThrow } from "../../src/app/or_throw.ts";
+import { writeFiles } from "../../src/adapters/files/write_files.ts";
+import { orThrow } from "../../src/app/errors/or_throw.ts";
 import { fileTree } from "../support/file_tree.ts";
 
 const files = new Map([["a.ts", Uint8Array.of(1)], ["b/c/d.json", Uint8Array.of(2, 3)]]);

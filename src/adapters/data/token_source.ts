@@ -1,0 +1,43 @@
+import { sha256 } from "../../codec/digest.ts";
+import type { HostTensor } from "../../core/host_tensor.ts";
+import type { BatchSource } from "../../ports/batch_source.ts";
+
+/** A batch of next-token windows, each [samples, context] int32. */
+export type TokenBatch = { readonly tokens: HostTensor; readonly targets: HostTensor };
+
+/**
+ * Next-token windows over the bytes of a text: sample i reads `context` + 1 bytes from i * `context`,
+ * the first `context` as `tokens` and the last `context` as `targets`.
+ *
+ * Borrows `bytes` for as long as it lives. Throws a RangeError where there is not one whole window.
+ */
+export function byteTokenSource(
+  name: string,
+  bytes: Uint8Array,
+  context: number,
+): BatchSource<TokenBatch> {
+  const samples = Math.floor((bytes.length - 1) / context);
+  if (samples < 1) {
+    throw new RangeError(
+      `Expected at least ${context + 1} bytes of "${name}" for a context of ${context}, ` +
+        `found ${bytes.length}`,
+    );
+  }
+  return {
+    identity: { name: `${name}, windows of ${context} bytes`, samples, digest: sha256(bytes) },
+    at(numbers) {
+      const shape = [numbers.length, context];
+      const tokens = new Int32Array(numbers.length * context);
+      const targets = new Int32Array(numbers.length * context);
+      numbers.forEach((number, row) => {
+        const start = number * context;
+        tokens.set(bytes.subarray(start, start + context), row * context);
+        targets.set(bytes.subarray(start + 1, start + 1 + context), row * context);
+      });
+      return {
+        tokens: { dtype: "int32", shape, data: tokens },
+        targets: { dtype: "int32", shape, data: targets },
+      };
+    },
+  };
+}

@@ -1,0 +1,47 @@
+import * as E from "fp-ts/Either.js";
+import { parsePlace, PLACE_NAMES, stepOfPlace } from "../../core/run_place.ts";
+import type { RunState } from "../../core/run_state.ts";
+import { fail } from "../../ports/attempt.ts";
+import type { RunError } from "../errors/errors.ts";
+import type { RecordedRun } from "../reading/read_run.ts";
+import { type PastState, pastState, presentState } from "./rewind.ts";
+
+/** The step that people mean by a step or a name ("best", "step-001200"). Fails with NoPlace. */
+export function stepAt(recorded: RecordedRun, at: number | string): number {
+  return placeAt(recorded, at).step;
+}
+
+/**
+ * The past state that people mean by a step or a name: by "latest" that at the end of the log, with what was
+ * changed there, by any other that before such changes. Fails with NoPlace where the run has none.
+ */
+export function placeAt(
+  { run, state: head, events }: Pick<RecordedRun, "run" | "state" | "events">,
+  at: number | string,
+): PastState {
+  const step = stepNamed(run, head, at);
+  const past = at === "latest" ? presentState(events) : pastState(events, step);
+  if (past === undefined) return refuse(run, at, rangeOf(head));
+  const place = parsePlace(String(at));
+  const { epoch } = past.state.cursor;
+  if (place?.type === "step" && place.epoch !== undefined && place.epoch !== epoch) {
+    return refuse(run, at, `its step ${step} is in epoch ${epoch}`);
+  }
+  return past;
+}
+
+/** The step that is named, as far as the head of the run's log tells. */
+export function stepNamed(run: string, head: RunState, at: number | string): number {
+  const place = parsePlace(String(at));
+  if (place === undefined) return refuse(run, at, `expected ${PLACE_NAMES}`);
+  const step = stepOfPlace(place, head);
+  return E.isRight(step) ? step.right : refuse(run, at, step.left);
+}
+
+function rangeOf({ origin, step }: RunState): string {
+  return `its live branch has the steps ${origin?.step ?? 0} to ${step}`;
+}
+
+function refuse(run: string, at: number | string, reason: string): never {
+  return fail({ type: "NoPlace", run, at: String(at), reason } satisfies RunError);
+}

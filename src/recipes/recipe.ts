@@ -14,7 +14,10 @@ export interface Recipe {
   readonly module: string;
   /** The task under a config. Reads its data; throws a RangeError for settings that make no model. */
   readonly task: (config: RunConfig) => Task | Promise<Task>;
-  /** URL of a config file with presets of its own: what `--config NAME` names. */
+  /**
+   * URL of a config file with presets of its own: what `--config NAME` names. It is no part of a run's code:
+   * it computes nothing, and each setting that it gives is in the log.
+   */
   readonly presets?: string;
   /** The weights that a run of it begins with. Without it they are drawn, unless `--base` names some. */
   readonly base?: BaseWeights;

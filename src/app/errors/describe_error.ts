@@ -5,6 +5,7 @@ import type { EnvironmentChange } from "../../core/environment.ts";
 import type { LogError } from "../../ports/event_log.ts";
 import type { SnapshotError } from "../../ports/snapshot_store.ts";
 import { describeCodeError } from "./describe_code_error.ts";
+import { didYouMean } from "./did_you_mean.ts";
 import type { Divergence, RunError } from "./errors.ts";
 
 /** A RunError for people: what was expected, what was found, what to do. */
@@ -332,8 +333,4 @@ function shown(value: unknown): string {
 /** The first digits of a digest, enough for people to tell it from others. */
 export function short(digest: string): string {
   return digest.slice(0, 12);
-}
-
-function didYouMean(near: readonly string[]): string {
-  return near.length === 0 ? "" : ` Did you mean ${near.join(", ")}?`;
 }

@@ -1,7 +1,9 @@
 import type { RunConfig } from "../core/config.ts";
 import type { TensorGroup } from "../core/snapshot.ts";
-import type { Json } from "../core/json.ts";
+import type { ModelFiles } from "../core/model_files.ts";
 import type { Task } from "../ports/task.ts";
+
+export type { ModelFiles } from "../core/model_files.ts";
 
 /** A ready task: a model, data and defaults. A named value that users can copy. */
 export interface Recipe {
@@ -42,15 +44,4 @@ export interface Exports {
   readonly peft?: (weights: TensorGroup, config: RunConfig, base: string) => ModelFiles;
   /** The weights of one model, adapters merged into their base: what `hf` and `merge` write. */
   readonly merged?: (weights: TensorGroup, config: RunConfig) => TensorGroup;
-}
-
-/** The files of a model directory: a document and a safetensors file, by their names. */
-export interface ModelFiles {
-  readonly config: { readonly name: string; readonly json: Json };
-  readonly tensors: {
-    readonly name: string;
-    readonly tensors: TensorGroup;
-    /** The file's own `__metadata__`, such as `{ format: "pt" }`. */
-    readonly metadata: Readonly<Record<string, string>>;
-  };
 }

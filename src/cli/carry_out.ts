@@ -1,6 +1,7 @@
 import { systemStopwatch } from "../adapters/system/system_stopwatch.ts";
 import type { RunError } from "../app/errors/errors.ts";
 import { taskOf } from "../app/training/plan.ts";
+import { exportHistory } from "../app/reading/export_run.ts";
 import { readHead } from "../app/reading/read_run.ts";
 import type { RunOutcome } from "../app/training/run_outcome.ts";
 import { type ResumeOptions, type ResumeOutcome, resumeRun } from "../app/training/resume_run.ts";
@@ -16,6 +17,7 @@ import type { Task } from "../ports/task.ts";
 import type { Recipe } from "../recipes/recipe.ts";
 import type { ArgumentsOf } from "./command_line.ts";
 import { backendChoice, orExit, printJson } from "./context.ts";
+import { lossChart } from "./loss_chart.ts";
 import { openDeviceFor } from "./open_device.ts";
 import { progressReporter } from "./progress_reporter.ts";
 import { freeName } from "./free_name.ts";
@@ -24,6 +26,7 @@ import { recipeSource } from "./recipe_source.ts";
 import { retentionOf } from "./retention_arguments.ts";
 import { INTERRUPTED, stopSignals } from "./stop_signals.ts";
 import { loss } from "./table.ts";
+import { chartRoom } from "./terminal.ts";
 
 /** A training that the command line asked for. */
 export interface Assignment {
@@ -69,6 +72,10 @@ export async function carryOut(assignment: Assignment): Promise<number> {
     reporter.close();
     const task = await source(outcome.state.config!);
     sayOutcome(outcome, { args, asked, state }, task, say);
+    if (outcome.status === "completed" && Deno.stdout.isTerminal() && !args.json) {
+      const rows = await orExit(exportHistory(store, outcome.run));
+      say(`\n${lossChart(rows, chartRoom())}`);
+    }
     if (args.json) {
       const { run } = outcome;
       printJson({ runId: run, ...runSummary((await orExit(readHead(store, run))).state) });

@@ -21,11 +21,6 @@ import { transformerSizesOf } from "./transformer_sizes.ts";
 /** Share of each text, at its end, that is held out for evaluation. */
 const HELD_OUT = 0.05;
 
-/** The weights of a GPT that can be adapted, of its first block. */
-const WEIGHTS = ["attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj"].map((layer) =>
-  `h.0.${layer}.weight`
-);
-
 const MODEL = { layers: 3, heads: 4, channels: 96, context: 64, dropout: 0 };
 
 /** The language model that `llm-lora` adapts, unless it is given another: it has read speeches only. */
@@ -121,7 +116,8 @@ type Adapted = { readonly base: TransformerParams; readonly lora: Tree };
 
 /** `model.loraTargets` are patterns of paths, separated by commas. */
 function loraOptions({ model }: RunConfig): LoraOptions {
-  const { loraRank: rank, loraAlpha: alpha, loraTargets } = model as Readonly<{
+  const { layers, loraRank: rank, loraAlpha: alpha, loraTargets } = model as Readonly<{
+    layers: number;
     loraRank: number;
     loraAlpha: number;
     loraTargets: string;
@@ -130,11 +126,23 @@ function loraOptions({ model }: RunConfig): LoraOptions {
     throw new RangeError(`Expected model.loraRank to be a whole number above 0, found ${rank}`);
   }
   const targets = loraTargets.split(",").map((pattern) => pattern.trim());
-  const missed = targets.find((target) => !WEIGHTS.some((path) => matchesPath(target, path)));
+  const weights = weightsOf(layers);
+  const missed = targets.find((target) => !weights.some((path) => matchesPath(target, path)));
   if (missed === undefined) return { rank, alpha, targets };
   throw new RangeError(
-    `Expected model.loraTargets to match some of ${WEIGHTS.join(", ")}, found "${missed}"`,
+    `Expected model.loraTargets to match weights such as ${weights.slice(0, 4).join(", ")}, ` +
+      `found "${missed}"`,
   );
+}
+
+/** The weights of a GPT that can be adapted. */
+function weightsOf(layers: number): readonly string[] {
+  const names = ["attn.c_attn", "attn.c_proj", "mlp.c_fc", "mlp.c_proj"];
+  return Array.from(
+    { length: layers },
+    (_, layer) => names.map((name) => `h.${layer}.${name}.weight`),
+  )
+    .flat();
 }
 
 /** The sizes of a GPT by its weights. Where the number of heads is not known they have 64 channels each, as GPT-2's. */

@@ -14,7 +14,10 @@ export interface Recipe {
   readonly module: string;
   /** The task under a config. Reads its data; throws a RangeError for settings that make no model. */
   readonly task: (config: RunConfig) => Task | Promise<Task>;
-  /** URL of a config file with presets of its own: what `--config NAME` names. */
+  /**
+   * URL of a config file with presets of its own: what `--config NAME` names. It is no part of a run's code:
+   * it computes nothing, and each setting that it gives is in the log.
+   */
   readonly presets?: string;
   /** Which weights a run of it can begin with, by `--base`, and does where none are named. */
   readonly base?: BaseWeights;

@@ -6,6 +6,7 @@ import { originName } from "../../core/run_origin.ts";
 import type { LogError } from "../../ports/event_log.ts";
 import type { SnapshotError } from "../../ports/snapshot_store.ts";
 import { describeCodeError } from "./describe_code_error.ts";
+import { didYouMean } from "./did_you_mean.ts";
 import type { Divergence, RunError } from "./errors.ts";
 
 /** A RunError for people: what was expected, what was found, what to do. */
@@ -336,8 +337,4 @@ function shown(value: unknown): string {
 /** The first digits of a digest, enough for people to tell it from others. */
 export function short(digest: string): string {
   return digest.slice(0, 12);
-}
-
-function didYouMean(near: readonly string[]): string {
-  return near.length === 0 ? "" : ` Did you mean ${near.join(", ")}?`;
 }

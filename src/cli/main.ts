@@ -46,8 +46,9 @@ async function carryOut(args: Arguments): Promise<number> {
   }
 }
 
-async function main(): Promise<number> {
-  const args = readCommandLine(Deno.args);
+/** Does what a command line asks for, and gives the exit status. A wrong one ends the process with 2. */
+export async function foldlog(line: readonly string[]): Promise<number> {
+  const args = readCommandLine(line);
   const { RunFailure } = await import("./context.ts");
   const { UsageError } = await import("./usage_error.ts");
   try {
@@ -59,4 +60,4 @@ async function main(): Promise<number> {
   }
 }
 
-if (import.meta.main) Deno.exit(await main());
+if (import.meta.main) Deno.exit(await foldlog(Deno.args));

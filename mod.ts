@@ -38,6 +38,7 @@ export {
 } from "./src/adapters/device/backend_choice.ts";
 export { openDevice } from "./src/adapters/device/tfjs_backend.ts";
 export { byteTokenSource, type TokenBatch } from "./src/adapters/data/token_source.ts";
+export { readWeights } from "./src/adapters/data/weights_file.ts";
 export {
   collectGarbage,
   type CollectOptions,

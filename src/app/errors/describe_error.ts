@@ -142,6 +142,8 @@ export function describeError(error: RunError): string {
     case "ProbeFailed":
       return `The probe failed at step ${error.step}: ${error.message}. ` +
         "Mend it and ask again; the run is as it was.";
+    case "DataFileUnusable":
+      return `Cannot ${error.action} at ${error.place}: ${error.reason}.`;
     case "FileExists":
       return `${error.place} is there already, and has other contents: nothing was overwritten. ` +
         "Name another file with --out, or move that one away.";

@@ -55,7 +55,7 @@ function treeOf(rows: readonly Row[]): string {
 async function rowOf(store: ReturnType<typeof fileStore>, id: string) {
   try {
     const { state, ends } = await orExit(readHead(store, id));
-    const { status, recipe, step, maxSteps, lastLoss, bestLoss } = runSummary(state);
+    const { status, recipe, step, maxSteps, lastLoss, bestLoss, measures } = runSummary(state);
     const lastEventAt = ends.last.recordedAt;
     const { parent, takes } = state.origin ?? {};
     return {
@@ -66,6 +66,7 @@ async function rowOf(store: ReturnType<typeof fileStore>, id: string) {
       maxSteps,
       lastLoss,
       bestLoss,
+      measures,
       lastEventAt,
       parent: parent?.run ?? null,
       parentStep: parent?.step ?? null,
@@ -81,6 +82,7 @@ async function rowOf(store: ReturnType<typeof fileStore>, id: string) {
       maxSteps: null,
       lastLoss: null,
       bestLoss: null,
+      measures: null,
       lastEventAt: null,
       parent: null,
       parentStep: null,

@@ -1,9 +1,11 @@
 /** Ready tasks, by name. @module */
+import { mlp } from "./mlp.ts";
 import { mobyGpt } from "./moby_gpt.ts";
 import type { Recipe } from "./recipe.ts";
 
+export { mlp } from "./mlp.ts";
 export { mobyGpt } from "./moby_gpt.ts";
 export type { Recipe } from "./recipe.ts";
 
 /** Every recipe; the first is the one that `train` takes when none is named. */
-export const recipes: readonly Recipe[] = [mobyGpt];
+export const recipes: readonly Recipe[] = [mobyGpt, mlp];

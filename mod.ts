@@ -67,6 +67,8 @@ export { type DiskUse, diskUse } from "./src/app/upkeep/disk_use.ts";
 export { describeError } from "./src/app/errors/describe_error.ts";
 export { DivergenceError } from "./src/app/errors/divergence_error.ts";
 export type { CodeDiffers, Divergence, RunError } from "./src/app/errors/errors.ts";
+export { type BeginOptions, beginRun, type GivenWeights } from "./src/app/fork/begin_run.ts";
+export { type RunWeights, weightsOfRun } from "./src/app/fork/weights_of_run.ts";
 export { type ForkOptions, type ForkReport, forkRun } from "./src/app/fork/fork_run.ts";
 export { materialize, type MaterializeReport } from "./src/app/replay/materialize.ts";
 export { firstParting, type Parting } from "./src/app/compare/first_parting.ts";

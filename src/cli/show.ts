@@ -10,7 +10,7 @@ import { readCode } from "../app/reading/run_code.ts";
 import { kernelSetDigest } from "../codec/kernel_set_digest.ts";
 import { settings } from "../core/config_path.ts";
 import type { RunId } from "../core/run_id.ts";
-import type { RunOrigin } from "../core/run_origin.ts";
+import { originName, type RunOrigin } from "../core/run_origin.ts";
 import type { RunState } from "../core/run_state.ts";
 import { type RunSummary, runSummary } from "../core/run_summary.ts";
 import { attempt } from "../ports/attempt.ts";
@@ -124,10 +124,12 @@ function filesText({ filesDone, files }: RunSummary): string {
   return filesDone === null ? `${files}, shuffled` : `${filesDone} of ${files}`;
 }
 
-function originText({ parent, takes, leftOut, divergence }: RunOrigin): string {
-  const { run, step, state } = parent;
-  const what = takes === "weights" ? "the weights" : "the state";
-  return `${what} of "${run}" at step ${step} (${state.slice(0, 12)})` +
+function originText(origin: RunOrigin): string {
+  const { parent, file, takes, into, leftOut, divergence } = origin;
+  const what = takes === "state" ? "the state" : "the weights";
+  const where = into === undefined ? "" : `, as its "${into}"`;
+  return `${what} of ${originName(origin)} (${(parent?.state ?? file!.digest).slice(0, 12)})` +
+    where +
     (leftOut ? `, without ${leftOutText(leftOut)}` : "") +
     (divergence === undefined ? "" : `, since its step ${divergence} could not be recomputed`);
 }

@@ -41,7 +41,11 @@ export async function run(args: ArgumentsOf<"train">): Promise<number> {
       actual: named.name,
     });
   }
-  const { config, asked } = settingsOfArguments(state?.config ?? recipe.config, args);
+  const { config, asked } = await settingsOfArguments(
+    state?.config ?? recipe.config,
+    args,
+    recipe,
+  );
   const forNew = state === undefined ? config : asked;
   return await carryOut({ args, store, id, recipe, state, asked: forNew });
 }

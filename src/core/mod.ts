@@ -108,7 +108,14 @@ export {
 } from "./replay_segments.ts";
 export { bits, foldIn, key, normal, type RngKey, split, uniform } from "./rng_key.ts";
 export { type BadRunId, parseRunId, type RunId } from "./run_id.ts";
-export type { ParentState, RunOrigin } from "./run_origin.ts";
+export type {
+  OriginInFile,
+  OriginInRun,
+  ParentState,
+  RunOrigin,
+  WeightsName,
+  WeightsSource,
+} from "./run_origin.ts";
 export { parsePlace, PLACE_NAMES, type RunPlace, stepOfPlace } from "./run_place.ts";
 export {
   factsOf,

@@ -98,7 +98,7 @@ const dataIdentity: fc.Arbitrary<DataIdentity> = fc.oneof(
   })),
 );
 
-const origin: fc.Arbitrary<RunOrigin> = fc.record({
+const originInRun: fc.Arbitrary<RunOrigin> = fc.record({
   parent: fc.record({ run: text, step: count, state: digest, history: digest, envelope: digest }),
   takes: fc.constantFrom("state", "weights"),
   snapshot: digest,
@@ -110,7 +110,20 @@ const origin: fc.Arbitrary<RunOrigin> = fc.record({
     places: fc.array(fc.record({ epoch: count, index: count, count }), { maxLength: 3 }),
   }),
   divergence: count,
+  into: text,
 }, { requiredKeys: ["parent", "takes", "snapshot", "step", "epoch", "index"] });
+
+const originInFile: fc.Arbitrary<RunOrigin> = fc.record({
+  file: fc.record({ name: text, digest }),
+  takes: fc.constant("weights"),
+  snapshot: digest,
+  step: count,
+  epoch: count,
+  index: count,
+  into: text,
+}, { requiredKeys: ["file", "takes", "snapshot", "step", "epoch", "index"] });
+
+const origin = fc.oneof(originInRun, originInFile);
 
 const lossAt = fc.record({ step: count, loss: float });
 

@@ -1,9 +1,11 @@
 import type { SettingError } from "../../core/config_path.ts";
 import type { DecideError } from "../../core/decide.ts";
 import type { EnvironmentChange } from "../../core/environment.ts";
+import { originName } from "../../core/run_origin.ts";
 import type { LogError } from "../../ports/event_log.ts";
 import type { SnapshotError } from "../../ports/snapshot_store.ts";
 import { describeCodeError } from "./describe_code_error.ts";
+import { didYouMean } from "./did_you_mean.ts";
 import { describeDataError } from "./describe_data_error.ts";
 import type { Divergence, RunError } from "./errors.ts";
 
@@ -69,8 +71,12 @@ export function describeError(error: RunError): string {
       return `Sample ${error.found} cannot be left out: expected numbers from 0 to ` +
         `${error.samples - 1}, those of the data set.`;
     case "WeightsMisfit":
-      return `The parent's parameters are not those of this model: only one of them has ` +
-        `${error.leaf}. Leave the settings of the model as they are.`;
+      return `The weights of ${error.from} are not those of this model: ${error.reason}. ` +
+        "Leave the settings of the model as they are there, or take other weights.";
+    case "NoWeights":
+      return `Run "${error.run}" keeps no snapshot of step ${error.step}; it keeps those of ` +
+        `${error.kept.length === 0 ? "no step" : `steps ${error.kept.join(", ")}`}. ` +
+        `\`foldlog materialize ${error.run}@${error.step}\` makes it by recomputation.`;
     case "NoBranch":
       return error.branches === 0
         ? `Run "${error.run}" never went back: it has no other branch than the live one. ` +
@@ -83,11 +89,10 @@ export function describeError(error: RunError): string {
       return `Run "${error.run}" has no place "${error.at}": ${error.reason}. ` +
         "`foldlog checkpoints` and `foldlog log` list what it has.";
     case "OriginMissing":
-      return `The state that this fork begins with is gone (snapshot ${
-        short(error.snapshot)
-      }). It is ` +
-        `that of run "${error.parent.run}" at step ${error.parent.step}: fork that again, or restore ` +
-        "the objects from a backup.";
+      return `The state that this run begins with is gone (snapshot ${
+        short(error.origin.snapshot)
+      }). It is that of ${originName(error.origin)}: begin again from there, or restore the ` +
+        "objects from a backup.";
     case "ComputedElsewhere":
       return `Steps ${error.from} to ${error.to} of run "${error.run}" were computed in another ` +
         `environment (${error.backend}), and their bits cannot be compared in this one. ` +
@@ -318,8 +323,4 @@ function shown(value: unknown): string {
 /** The first digits of a digest, enough for people to tell it from others. */
 export function short(digest: string): string {
   return digest.slice(0, 12);
-}
-
-function didYouMean(near: readonly string[]): string {
-  return near.length === 0 ? "" : ` Did you mean ${near.join(", ")}?`;
 }

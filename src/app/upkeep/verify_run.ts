@@ -6,6 +6,7 @@ import { isStep, type RunEvent } from "../../core/event.ts";
 import { evolve, initialState } from "../../core/evolve.ts";
 import { historyFlaw } from "../../core/history_flaw.ts";
 import type { RunId } from "../../core/run_id.ts";
+import { historyOfOrigin } from "../../core/run_origin.ts";
 import { keptSnapshots, ownSteps, type SnapshotRef } from "../../core/run_state.ts";
 import { attempt, fail } from "../../ports/attempt.ts";
 import type { LogError, TornTail } from "../../ports/event_log.ts";
@@ -107,7 +108,7 @@ export function verifyRun(store: Store, run: RunId): TaskEither<RunError, Verify
     const kept = keptSnapshots(state);
     for (const ref of kept) {
       const history = ref.reason === "forked"
-        ? state.origin?.parent.history
+        ? historyOfOrigin(state.origin!)
         : histories[ref.position];
       const problem = await get(checkSnapshot(store, ref, history));
       if (problem !== undefined && await isKept(store, run, ref)) problems.push(problem);

@@ -1,13 +1,18 @@
 import { arraySource } from "../adapters/data/array_source.ts";
 import { defaultConfig, mergeConfig, type RunConfig } from "../core/config.ts";
 import { permutation } from "../core/permutation.ts";
-import { key } from "../core/rng_key.ts";
+import { key, type RngKey } from "../core/rng_key.ts";
+import { accuracy } from "../model/accuracy.ts";
 import { initMlp, mlpLogits, type MlpParams } from "../model/mlp.ts";
 import { classificationLoss } from "../model/supervised_loss.ts";
 import { defineTask, type Task } from "../ports/task.ts";
+import { dropout } from "../train/kernels/dropout.ts";
+import type { Tensor } from "../train/tree.ts";
 import { DIGIT_SIZE, digits } from "./data/digits.ts";
-import { wholeSettings } from "./own_settings.ts";
+import { shareSetting, wholeSettings } from "./own_settings.ts";
 import type { Recipe } from "./recipe.ts";
+
+const PIXELS = DIGIT_SIZE * DIGIT_SIZE;
 
 /** A multilayer perceptron on handwritten digits: the shortest recipe that is of use, and one to copy. */
 export const mlp: Recipe = {
@@ -19,7 +24,7 @@ export const mlp: Recipe = {
     batch: { size: 64, micro: 64 },
     optimizer: { learningRate: 2e-3, weightDecay: 0.05 },
     schedule: { name: "cosine", warmupSteps: 20, factor: 0.1 },
-    model: { hidden: 256 },
+    model: { hidden: 256, dropout: 0.2 },
     save: { every: 100 },
     evaluate: { every: 100, batches: 15 },
   }),
@@ -28,19 +33,23 @@ export const mlp: Recipe = {
 
 async function digitClassifier({ model }: RunConfig): Promise<Task> {
   const { hidden } = wholeSettings("model", model, ["hidden"]);
-  const sizes = {
-    inputs: DIGIT_SIZE * DIGIT_SIZE,
-    hidden: [hidden],
-    outputs: 10,
-    activation: "relu",
-  } as const;
-  const loss = classificationLoss<MlpParams>((params, x) => mlpLogits(params, x, sizes));
+  const rate = shareSetting("model", model, "dropout");
+  const sizes = { inputs: PIXELS, hidden: [hidden], outputs: 10, activation: "relu" } as const;
+  const logits = (params: MlpParams, pixels: Tensor, key?: RngKey) =>
+    mlpLogits(params, key === undefined ? pixels : dropout(pixels, rate, key), sizes);
+  const loss = classificationLoss(logits);
+  const right = accuracy(logits);
   return defineTask({
     name: mlp.name,
-    data: await labelled("the first 90 % of each digit", 0, 0.9),
+    classes: { "model.dropout": "training" },
     init: (key) => initMlp(sizes, key),
     loss,
-    evaluation: { data: await labelled("the last 10 % of each digit", 0.9, 1), loss },
+    data: await labelled("the first 90 % of each digit", 0, 0.9),
+    evaluation: {
+      data: await labelled("the last 10 % of each digit", 0.9, 1),
+      loss: (params, batch) => loss(params, batch),
+      measures: (params, batch) => ({ accuracy: right(params, batch) }),
+    },
   });
 }
 
@@ -48,7 +57,7 @@ async function digitClassifier({ model }: RunConfig): Promise<Task> {
 async function labelled(name: string, from: number, to: number) {
   const { images, labels } = await digits({ from, to });
   const [count] = labels.shape as [number];
-  const inputs = { ...images, shape: [count, DIGIT_SIZE * DIGIT_SIZE] };
+  const inputs = { ...images, shape: [count, PIXELS] };
   const source = arraySource(`mnist, ${name}`, { inputs, targets: labels });
   const mixed = permutation(key(0), count);
   return { ...source, at: (numbers: readonly number[]) => source.at(numbers.map(mixed)) };

@@ -13,7 +13,9 @@ export function wholeSettings<Name extends string>(
   for (const name of names) {
     const value = settings[name];
     if (!Number.isSafeInteger(value) || (value as number) < 1) {
-      throw new RangeError(`Expected ${group}.${name} to be a whole number above 0, found ${value}`);
+      throw new RangeError(
+        `Expected ${group}.${name} to be a whole number above 0, found ${value}`,
+      );
     }
   }
   return settings as Readonly<Record<Name, number>>;

@@ -18,13 +18,13 @@ const PIXELS = DIGIT_SIZE * DIGIT_SIZE;
 export const mlp: Recipe = {
   name: "mlp",
   module: import.meta.url,
-  description: "a multilayer perceptron on handwritten digits (ten seconds on two cores)",
+  description: "a multilayer perceptron on handwritten digits (20 seconds on two cores)",
   config: mergeConfig(defaultConfig, {
-    steps: { max: 1000 },
+    steps: { max: 1500 },
     batch: { size: 64, micro: 64 },
     optimizer: { learningRate: 2e-3, weightDecay: 0.05 },
     schedule: { name: "cosine", warmupSteps: 20, factor: 0.1 },
-    model: { hidden: 256, dropout: 0.2 },
+    model: { hidden: 256, dropout: 0.3 },
     save: { every: 100 },
     evaluate: { every: 100, batches: 15 },
   }),

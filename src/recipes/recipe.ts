@@ -35,8 +35,8 @@ export interface BaseWeights {
    */
   readonly trained?: { readonly recipe: string; readonly run: string };
   /**
-   * The settings (`model.*`) of a model with these weights, by the names that this recipe has for them; of
-   * a file that says it, with its number of heads. Throws a RangeError where they are no such model's.
+   * The settings (`model.*`) of a model with these weights, by the names that this recipe has for them, and
+   * with so many heads where that is known. Throws a RangeError where they are no such model's.
    */
   readonly model?: (weights: TensorGroup, heads: number | undefined) => Settings;
 }

@@ -1,4 +1,4 @@
-import type { ModelFiles } from "../codec/model_files.ts";
+import type { ModelFiles } from "../core/model_files.ts";
 import { peftFiles } from "../codec/peft_layout.ts";
 import { defaultConfig, mergeConfig, type RunConfig, type Settings } from "../core/config.ts";
 import { foldIn } from "../core/rng_key.ts";

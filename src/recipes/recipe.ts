@@ -1,7 +1,9 @@
-import type { ModelFiles } from "../codec/model_files.ts";
 import type { RunConfig, Settings } from "../core/config.ts";
 import type { TensorGroup } from "../core/snapshot.ts";
+import type { ModelFiles } from "../core/model_files.ts";
 import type { Task } from "../ports/task.ts";
+
+export type { ModelFiles } from "../core/model_files.ts";
 
 /** A ready task: a model, data and defaults. A named value that users can copy. */
 export interface Recipe {

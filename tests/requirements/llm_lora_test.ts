@@ -22,4 +22,3 @@ requirement("D1", "train again finds the run, says where it is, and goes on", as
     /"llm-lora" stays as it is; starting "llm-lora-2"/,
   );
 });
-

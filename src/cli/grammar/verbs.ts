@@ -11,6 +11,7 @@ import { prune } from "./prune.ts";
 import { resume } from "./resume.ts";
 import { runs } from "./runs.ts";
 import { show } from "./show.ts";
+import { tokenize } from "./tokenize.ts";
 import { train } from "./train.ts";
 import { verify } from "./verify.ts";
 
@@ -30,5 +31,6 @@ export const verbs = {
   materialize,
   prune,
   gc,
+  tokenize,
   doctor,
 };

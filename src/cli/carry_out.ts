@@ -26,6 +26,7 @@ import { codeOfRecipe } from "./recipe_code.ts";
 import { recipeSource } from "./recipe_source.ts";
 import { retentionOf } from "./retention_arguments.ts";
 import { INTERRUPTED, stopSignals } from "./stop_signals.ts";
+import { measuresText } from "./measures_text.ts";
 import { loss } from "./table.ts";
 
 /** A training that the command line asked for. */
@@ -122,11 +123,13 @@ function sayOutcome(
       : again;
     return say(`run "${run}" paused at step ${state.step}. ${on}`);
   }
-  const { lastLoss, bestLoss, bestStep } = runSummary(state);
+  const { lastLoss, bestLoss, bestStep, measures } = runSummary(state);
   const already = before?.status === "completed" && before.version === state.version;
   say(
     `run "${run}" ${already ? "is complete already" : "completed"} at step ${state.step}: ` +
-      `last loss ${loss(lastLoss)}, best ${loss(bestLoss)} at step ${bestStep ?? "-"}` +
+      `last loss ${loss(lastLoss)}, best ${loss(bestLoss)} at step ${bestStep ?? "-"}${
+        measuresText(measures)
+      }` +
       (task.reference ? `; ${task.reference.name}: ${task.reference.loss.toFixed(4)}` : ""),
   );
   if (already && args.verb === "train") {

@@ -3,6 +3,7 @@ import { Presets, SingleBar } from "cli-progress";
 import { scheduleSteps } from "../core/config.ts";
 import type { Notice, Reporter } from "../ports/reporter.ts";
 import { counted } from "./counted.ts";
+import { measuresText } from "./measures_text.ts";
 
 /** Milliseconds between lines where there is no terminal. */
 const LINE_EVERY = 5000;
@@ -203,7 +204,8 @@ function describe(notice: Exclude<Notice, NoticeOf<"Step" | "Resuming" | "Resume
     }
     case "Evaluated":
       return `step ${notice.step}: evaluation loss ${notice.loss.toFixed(4)}` +
-        (notice.emaLoss === undefined ? "" : `, of the average ${notice.emaLoss.toFixed(4)}`);
+        (notice.emaLoss === undefined ? "" : `, of the average ${notice.emaLoss.toFixed(4)}`) +
+        measuresText(notice.measures);
     case "Skipped":
       return `step ${notice.step}: skipped, its gradients are not finite at loss scale ` +
         `${notice.lossScale}; the next has half of that`;

@@ -55,9 +55,9 @@ function treeOf(rows: readonly Row[]): string {
 async function rowOf(store: ReturnType<typeof fileStore>, id: string) {
   try {
     const { state, ends } = await orExit(readHead(store, id));
-    const { status, recipe, step, maxSteps, filesDone, files, lastLoss, bestLoss } = runSummary(
-      state,
-    );
+    const summary = runSummary(state);
+    const { status, recipe, step, maxSteps, filesDone, files } = summary;
+    const { lastLoss, bestLoss, measures } = summary;
     const lastEventAt = ends.last.recordedAt;
     const { parent, takes } = state.origin ?? {};
     return {
@@ -70,6 +70,7 @@ async function rowOf(store: ReturnType<typeof fileStore>, id: string) {
       files,
       lastLoss,
       bestLoss,
+      measures,
       lastEventAt,
       parent: parent?.run ?? null,
       parentStep: parent?.step ?? null,
@@ -87,6 +88,7 @@ async function rowOf(store: ReturnType<typeof fileStore>, id: string) {
       files: null,
       lastLoss: null,
       bestLoss: null,
+      measures: null,
       lastEventAt: null,
       parent: null,
       parentStep: null,

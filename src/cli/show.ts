@@ -20,6 +20,7 @@ import { orExit, printJson, runsDirectory } from "./context.ts";
 import { diskText } from "./disk_text.ts";
 import { runPlaceOf } from "./run_at.ts";
 import { leftOutText } from "./left_out_text.ts";
+import { measuresText } from "./measures_text.ts";
 import { loss, table } from "./table.ts";
 import { UsageError } from "./usage_error.ts";
 
@@ -109,6 +110,9 @@ function print(run: RunId, state: RunState, more: readonly (readonly string[])[]
       `last ${loss(summary.lastLoss)}, moving average ${loss(summary.trainEmaLoss)}, ` +
       `best ${loss(summary.bestLoss)} at step ${summary.bestStep ?? "-"}`,
     ],
+    ...(summary.measures
+      ? [["measures", measuresText(summary.measures).slice(2) + ", in the last evaluation"]]
+      : []),
     ["backend", environment],
     ["kernels", kernelSetDigest(state.environment!)?.slice(0, 16) ?? "not recorded"],
     ["code", state.code?.slice(0, 12) ?? "not recorded"],

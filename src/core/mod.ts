@@ -84,6 +84,7 @@ export {
   positionAfterStep,
 } from "./live_path.ts";
 export { lossCurve, type LossPoint, project, type Projection, runState } from "./projection.ts";
+export { isMeasureName, type Measures } from "./measures.ts";
 export { EVENT_FORMAT, type RecordedEvent } from "./recorded_event.ts";
 export {
   anyOf,
@@ -118,6 +119,7 @@ export type {
 } from "./run_origin.ts";
 export { parsePlace, PLACE_NAMES, type RunPlace, stepOfPlace } from "./run_place.ts";
 export {
+  type EvaluationAt,
   factsOf,
   keptSnapshots,
   type LossAt,

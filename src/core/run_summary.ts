@@ -2,6 +2,7 @@ import type { RunConfig } from "./config.ts";
 import type { Digest } from "./digest.ts";
 import type { Environment } from "./environment.ts";
 import { fileProgress } from "./file_progress.ts";
+import type { Measures } from "./measures.ts";
 import { ownSteps, type RunState, type RunStatus } from "./run_state.ts";
 
 /** What a person wants to know of a run at a glance. */
@@ -24,6 +25,8 @@ export interface RunSummary {
   /** Lowest evaluation loss, or lowest training loss where nothing was evaluated. */
   readonly bestLoss: number | null;
   readonly bestStep: number | null;
+  /** What the last evaluation measured beside the loss. */
+  readonly measures: Measures | null;
   /** Steps of the live branch whose losses are recorded: a fork has none of before it began. */
   readonly history: number;
   readonly snapshots: readonly { readonly step: number; readonly id: Digest }[];
@@ -51,6 +54,7 @@ export function runSummary(state: RunState): RunSummary {
     trainEmaLoss: state.trainEmaLoss ?? null,
     bestLoss: best?.loss ?? null,
     bestStep: best?.step ?? null,
+    measures: state.lastEvaluation?.measures ?? null,
     history: ownSteps(state),
     snapshots: state.snapshots.map(({ step, snapshot }) => ({ step, id: snapshot })),
     config: state.config ?? null,

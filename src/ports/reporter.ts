@@ -2,6 +2,7 @@ import type { RunConfig } from "../core/config.ts";
 import type { ConfigChange } from "../core/config_change.ts";
 import type { FileProgress } from "../core/file_progress.ts";
 import type { Setting } from "../core/config_path.ts";
+import type { Measures } from "../core/measures.ts";
 import type { SettingChange } from "../core/setting_class.ts";
 import type { LossAt } from "../core/run_state.ts";
 import type { RunId } from "../core/run_id.ts";
@@ -127,6 +128,7 @@ export type Notice =
     readonly loss: number;
     /** Of the average of the parameters, where one is kept. */
     readonly emaLoss?: number;
+    readonly measures?: Measures;
   }
   | { readonly type: "Saved"; readonly step: number; readonly snapshot: string }
   | {

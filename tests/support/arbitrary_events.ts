@@ -127,6 +127,16 @@ const origin = fc.oneof(originInRun, originInFile);
 
 const lossAt = fc.record({ step: count, loss: float });
 
+const measures = fc.dictionary(fc.stringMatching(/^[A-Za-z][A-Za-z0-9._-]{0,63}$/), float, {
+  minKeys: 1,
+  maxKeys: 3,
+  noNullPrototype: true,
+});
+
+const evaluationAt = fc.record({ step: count, loss: float, measures }, {
+  requiredKeys: ["step", "loss"],
+});
+
 const facts: fc.Arbitrary<RunFacts> = fc.record({
   config,
   environment,
@@ -135,8 +145,8 @@ const facts: fc.Arbitrary<RunFacts> = fc.record({
   skippedSteps: fc.nat(), // which later steps add to
   lastLoss: lossAt,
   trainEmaLoss: float,
-  lastEvaluation: lossAt,
-  bestEvaluation: lossAt,
+  lastEvaluation: evaluationAt,
+  bestEvaluation: evaluationAt,
   worseEvaluations: fc.nat(),
   bestTrainLoss: lossAt,
   failedSnapshot: count,
@@ -170,9 +180,10 @@ const dataOf: DataOf = {
   }, { requiredKeys: ["task", "config", "data", "environment", "state"] }),
   StepTaken: step,
   StepSkipped: step,
-  EvaluationTaken: fc.record({ step: count, loss: float, samples: count, emaLoss: float }, {
-    requiredKeys: ["step", "loss", "samples"],
-  }),
+  EvaluationTaken: fc.record(
+    { step: count, loss: float, samples: count, emaLoss: float, measures },
+    { requiredKeys: ["step", "loss", "samples"] },
+  ),
   EpochCompleted: fc.record({ step: count, epoch: count }),
   SnapshotTaken: fc.record({
     step: count,

@@ -60,6 +60,7 @@ Deno.test("runSummary() says of a run that is not there only that it is absent",
     trainEmaLoss: null,
     bestLoss: null,
     bestStep: null,
+    measures: null,
     history: 0,
     snapshots: [],
     config: null,
@@ -84,6 +85,7 @@ Deno.test("runSummary() says what is known of a whole run", () => {
     trainEmaLoss: 5.545177459716797 * 0.98, // step 3 has -0, and the others are not finite
     bestLoss: 0.1,
     bestStep: 4,
+    measures: null,
     history: 4,
     snapshots: [ // without that of step 2, which was pruned
       { step: 3, id: "d".repeat(64) },

@@ -41,6 +41,8 @@ async function carryOut(args: Arguments): Promise<number> {
       return await (await import("./prune.ts")).run(args);
     case "gc":
       return await (await import("./gc.ts")).run(args);
+    case "tokenize":
+      return await (await import("./tokenize.ts")).run(args);
     case "doctor":
       return await (await import("./doctor.ts")).run(args);
     default:

@@ -12,6 +12,7 @@ import { prune } from "./prune.ts";
 import { resume } from "./resume.ts";
 import { runs } from "./runs.ts";
 import { show } from "./show.ts";
+import { tokenize } from "./tokenize.ts";
 import { train } from "./train.ts";
 import { verify } from "./verify.ts";
 
@@ -32,5 +33,6 @@ export const verbs = {
   export: exportVerb,
   prune,
   gc,
+  tokenize,
   doctor,
 };

@@ -1,6 +1,7 @@
 import { systemStopwatch } from "../adapters/system/system_stopwatch.ts";
 import type { RunError } from "../app/errors/errors.ts";
 import { taskOf } from "../app/training/plan.ts";
+import { beginRun } from "../app/fork/begin_run.ts";
 import { exportHistory } from "../app/reading/export_run.ts";
 import { readHead } from "../app/reading/read_run.ts";
 import type { RunOutcome } from "../app/training/run_outcome.ts";
@@ -9,12 +10,14 @@ import { trainRun } from "../app/training/train_run.ts";
 import { mergeConfig, type PartialConfig, type RunConfig } from "../core/config.ts";
 import { settings } from "../core/config_path.ts";
 import type { RunId } from "../core/run_id.ts";
+import { originName } from "../core/run_origin.ts";
 import type { RunState } from "../core/run_state.ts";
 import { runSummary } from "../core/run_summary.ts";
 import { attempt } from "../ports/attempt.ts";
 import type { Store } from "../ports/store.ts";
 import type { Task } from "../ports/task.ts";
 import type { Recipe } from "../recipes/recipe.ts";
+import type { Base } from "./base_weights.ts";
 import type { ArgumentsOf } from "./command_line.ts";
 import { backendChoice, orExit, printJson } from "./context.ts";
 import { lossChart } from "./loss_chart.ts";
@@ -25,6 +28,7 @@ import { codeOfRecipe } from "./recipe_code.ts";
 import { recipeSource } from "./recipe_source.ts";
 import { retentionOf } from "./retention_arguments.ts";
 import { INTERRUPTED, stopSignals } from "./stop_signals.ts";
+import { measuresText } from "./measures_text.ts";
 import { loss } from "./table.ts";
 import { chartRoom } from "./terminal.ts";
 
@@ -37,11 +41,15 @@ export interface Assignment {
   /** The state of the run to be continued; undefined for a new one. */
   readonly state: RunState | undefined;
   readonly asked: PartialConfig;
+  /** What a new run begins with in place of drawn weights. */
+  readonly base?: Pick<Base, "weights" | "into">;
+  /** Trained for the sake of another run, whose data is printed and not this one's. */
+  readonly onTheWay?: boolean;
 }
 
 /** Trains, shows it, and gives the exit status: 0 done or paused, 130 stopped by a signal. */
 export async function carryOut(assignment: Assignment): Promise<number> {
-  const { args, store, id, recipe, state, asked } = assignment;
+  const { args, store, id, recipe, state, asked, base, onTheWay = false } = assignment;
   const say = args.json ? console.error : console.log;
   const source = recipeSource(recipe);
   if (state === undefined) { // a model that cannot be is refused before anything is made
@@ -64,6 +72,11 @@ export async function carryOut(assignment: Assignment): Promise<number> {
       ...(retention !== undefined && { retention }),
       ...(args.until !== undefined && { until: args.until }),
     };
+    if (base !== undefined) {
+      const { weights, ...options } = { ...base, config: asked };
+      const origin = await orExit(beginRun(env, id, source, weights, options));
+      say(`run "${id}" begins with the weights of ${originName(origin)}`);
+    }
     const outcome: ResumeOutcome = await orExit(
       args.verb === "train"
         ? trainRun(env, id, source, options)
@@ -72,11 +85,12 @@ export async function carryOut(assignment: Assignment): Promise<number> {
     reporter.close();
     const task = await source(outcome.state.config!);
     sayOutcome(outcome, { args, asked, state }, task, say);
-    if (outcome.status === "completed" && Deno.stdout.isTerminal() && !args.json) {
+    const goneOn = outcome.status === "completed" && outcome.state.version !== state?.version;
+    if (goneOn && Deno.stdout.isTerminal() && !args.json && !onTheWay) {
       const rows = await orExit(exportHistory(store, outcome.run));
       say(`\n${lossChart(rows, chartRoom())}`);
     }
-    if (args.json) {
+    if (args.json && !onTheWay) {
       const { run } = outcome;
       printJson({ runId: run, ...runSummary((await orExit(readHead(store, run))).state) });
     }
@@ -117,11 +131,13 @@ function sayOutcome(
       : again;
     return say(`run "${run}" paused at step ${state.step}. ${on}`);
   }
-  const { lastLoss, bestLoss, bestStep } = runSummary(state);
+  const { lastLoss, bestLoss, bestStep, measures } = runSummary(state);
   const already = before?.status === "completed" && before.version === state.version;
   say(
     `run "${run}" ${already ? "is complete already" : "completed"} at step ${state.step}: ` +
-      `last loss ${loss(lastLoss)}, best ${loss(bestLoss)} at step ${bestStep ?? "-"}` +
+      `last loss ${loss(lastLoss)}, best ${loss(bestLoss)} at step ${bestStep ?? "-"}${
+        measuresText(measures)
+      }` +
       (task.reference ? `; ${task.reference.name}: ${task.reference.loss.toFixed(4)}` : ""),
   );
   if (already && args.verb === "train") {

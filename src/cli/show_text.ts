@@ -3,8 +3,9 @@ import { settings } from "../core/config_path.ts";
 import type { RunId } from "../core/run_id.ts";
 import { originName, type RunOrigin } from "../core/run_origin.ts";
 import type { RunState } from "../core/run_state.ts";
-import { runSummary } from "../core/run_summary.ts";
+import { type RunSummary, runSummary } from "../core/run_summary.ts";
 import { leftOutText } from "./left_out_text.ts";
+import { measuresText } from "./measures_text.ts";
 import { loss, table } from "./table.ts";
 
 /** What a run was at a step, a fact a line, and what else there is to say of it. */
@@ -22,12 +23,16 @@ export function factsText(
     ...(state.origin ? [["origin", originText(state.origin)]] : []),
     ["status", summary.status],
     ["step", `${summary.step} of ${summary.maxSteps}, epoch ${summary.epoch}`],
+    ...(summary.files === null ? [] : [["files", filesText(summary)]]),
     ...(summary.skippedSteps > 0 ? [["skipped", `${summary.skippedSteps} steps`]] : []),
     [
       "loss",
       `last ${loss(summary.lastLoss)}, moving average ${loss(summary.trainEmaLoss)}, ` +
       `best ${loss(summary.bestLoss)} at step ${summary.bestStep ?? "-"}`,
     ],
+    ...(summary.measures
+      ? [["measures", measuresText(summary.measures).slice(2) + ", in the last evaluation"]]
+      : []),
     ["backend", environment],
     ["kernels", kernelSetDigest(state.environment!)?.slice(0, 16) ?? "not recorded"],
     ["code", state.code?.slice(0, 12) ?? "not recorded"],
@@ -40,6 +45,10 @@ export function factsText(
 export function settingsText(state: RunState): string {
   const rows = [...settings(state.config!)].map(([path, value]) => [`  ${path}`, String(value)]);
   return `\nsettings\n${table(["", ""], rows).replace(/^\s*\n/, "")}`;
+}
+
+function filesText({ filesDone, files }: RunSummary): string {
+  return filesDone === null ? `${files}, shuffled` : `${filesDone} of ${files}`;
 }
 
 function originText(origin: RunOrigin): string {

@@ -16,6 +16,7 @@ import {
 } from "./decoders.ts";
 import { encodeNumbers } from "./float_codec.ts";
 import { dataIdentity, environment } from "./identity_codec.ts";
+import { measures } from "./measures_codec.ts";
 import { writeJson } from "./json_writer.ts";
 import { runFacts, writtenFacts } from "./run_facts_codec.ts";
 import { runOrigin } from "./run_origin_codec.ts";
@@ -43,7 +44,10 @@ const dataOf: { readonly [Type in RunEvent["type"]]: t.Decoder<unknown, DataOf<T
   }, { heldOut: dataIdentity, code: digest, origin: runOrigin }),
   StepTaken: step,
   StepSkipped: step,
-  EvaluationTaken: partly({ step: count, loss: float, samples: count }, { emaLoss: float }),
+  EvaluationTaken: partly({ step: count, loss: float, samples: count }, {
+    emaLoss: float,
+    measures,
+  }),
   EpochCompleted: object({ step: count, epoch: count }),
   SnapshotTaken: object({
     step: count,

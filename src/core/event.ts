@@ -3,6 +3,7 @@ import type { Setting } from "./config_path.ts";
 import type { DataIdentity } from "./data_identity.ts";
 import type { Digest } from "./digest.ts";
 import type { Environment } from "./environment.ts";
+import type { Measures } from "./measures.ts";
 import type { RunFacts } from "./run_state.ts";
 import type { RunOrigin } from "./run_origin.ts";
 import type { SettingClass } from "./setting_class.ts";
@@ -114,6 +115,8 @@ export interface EvaluationTaken {
     readonly samples: number;
     /** The same of the average of the parameters, where one is kept. */
     readonly emaLoss?: number;
+    /** What else the task measured, by name; there is at least one where this is. */
+    readonly measures?: Measures;
   };
 }
 

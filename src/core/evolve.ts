@@ -48,8 +48,8 @@ function evolved(state: RunState, event: RunEvent): RunState {
       };
     }
     case "EvaluationTaken": {
-      const { step, loss, emaLoss = loss } = event.data;
-      const lastEvaluation = { step, loss: emaLoss };
+      const { step, loss, emaLoss = loss, measures } = event.data;
+      const lastEvaluation = { step, loss: emaLoss, ...(measures && { measures }) };
       const { worseEvaluations = 0, ...before } = state;
       const bestEvaluation = lower(state.bestEvaluation, lastEvaluation);
       const worse = bestEvaluation === lastEvaluation ? {} : {
@@ -173,7 +173,7 @@ function averaged(
 }
 
 /** The earlier of the two wins a tie, and any number beats NaN. */
-function lower(best: LossAt | undefined, next: LossAt): LossAt {
+function lower<At extends LossAt>(best: At | undefined, next: At): At {
   if (best === undefined || Number.isNaN(best.loss)) return next;
   return next.loss < best.loss ? next : best;
 }

@@ -4,6 +4,7 @@ import type { DataIdentity } from "./data_identity.ts";
 import type { Digest } from "./digest.ts";
 import type { Environment } from "./environment.ts";
 import type { SnapshotReason } from "./event.ts";
+import type { Measures } from "./measures.ts";
 import type { RunOrigin } from "./run_origin.ts";
 
 /** Where a run is in its life. A run that died without a word is still "running" in its log. */
@@ -31,6 +32,11 @@ export interface LossAt {
   readonly loss: number;
 }
 
+/** What an evaluation says of the parameters of a step. */
+export interface EvaluationAt extends LossAt {
+  readonly measures?: Measures;
+}
+
 /** What the events up to a step say of a training: what a rewind goes back to. */
 export interface RunFacts {
   /** The settings now: RunStarted's, and what ConfigChanged changed of them. */
@@ -45,9 +51,9 @@ export interface RunFacts {
   readonly lastLoss?: LossAt;
   /** Exponential moving average of the training losses, those that are not finite left out. */
   readonly trainEmaLoss?: number;
-  readonly lastEvaluation?: LossAt;
+  readonly lastEvaluation?: EvaluationAt;
   /** Lowest evaluation loss. */
-  readonly bestEvaluation?: LossAt;
+  readonly bestEvaluation?: EvaluationAt;
   /** Evaluations since then that were no better; absent for none. */
   readonly worseEvaluations?: number;
   /** Lowest training loss. */

@@ -1,6 +1,8 @@
 import type { RunConfig } from "../core/config.ts";
 import type { ConfigChange } from "../core/config_change.ts";
+import type { FileProgress } from "../core/file_progress.ts";
 import type { Setting } from "../core/config_path.ts";
+import type { Measures } from "../core/measures.ts";
 import type { SettingChange } from "../core/setting_class.ts";
 import type { LossAt } from "../core/run_state.ts";
 import type { RunId } from "../core/run_id.ts";
@@ -70,6 +72,8 @@ export type Notice =
     readonly run: RunId;
     readonly step: number;
     readonly epoch: number;
+    /** Where its data is files that are read in order. */
+    readonly files?: FileProgress;
     readonly snapshot: number;
     /** Steps recomputed, and events compared on the way: all were equal. */
     readonly recomputed: number;
@@ -124,6 +128,7 @@ export type Notice =
     readonly loss: number;
     /** Of the average of the parameters, where one is kept. */
     readonly emaLoss?: number;
+    readonly measures?: Measures;
   }
   | { readonly type: "Saved"; readonly step: number; readonly snapshot: string }
   | {

@@ -59,6 +59,12 @@ export interface Evaluation<P extends Tree = Tree, B extends HostBatch = HostBat
   readonly data: BatchSource<B>;
   /** The mean loss of a batch; without randomness. */
   loss(params: P, batch: Batch<B>): Scalar;
+  /**
+   * What else to measure of a batch, such as `{ accuracy }`: scalars by name, the same names for every batch,
+   * without randomness. Their means over the batches are recorded, compared and shown; of the average of
+   * the parameters, where one is kept.
+   */
+  measures?(params: P, batch: Batch<B>): Readonly<Record<string, Scalar>>;
 }
 
 /**

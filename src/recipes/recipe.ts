@@ -1,4 +1,4 @@
-import type { RunConfig } from "../core/config.ts";
+import type { RunConfig, Settings } from "../core/config.ts";
 import type { TensorGroup } from "../core/snapshot.ts";
 import type { ModelFiles } from "../core/model_files.ts";
 import type { Task } from "../ports/task.ts";
@@ -21,24 +21,31 @@ export interface Recipe {
    * it computes nothing, and each setting that it gives is in the log.
    */
   readonly presets?: string;
-  /** The weights that a run of it begins with. Without it they are drawn, unless `--base` names some. */
+  /** Which weights a run of it can begin with, by `--base`, and does where none are named. */
   readonly base?: BaseWeights;
   /** How its weights are written for other tools. */
   readonly exports?: Exports;
 }
 
-/** Weights that another run has trained, or a file has. */
+/** Weights that a run begins with in place of those that its task draws. */
 export interface BaseWeights {
-  /** The recipe whose run trains them, and the name of that run where none is named. */
-  readonly recipe: string;
-  readonly run: string;
   /** The branch of the parameters that they are, such as "base"; all of the parameters unless given. */
   readonly into?: string;
+  /**
+   * The run that has them, unless others are named, and the recipe that trains it where it is not there.
+   * Without it they are drawn, unless some are named.
+   */
+  readonly trained?: { readonly recipe: string; readonly run: string };
+  /**
+   * The settings (`model.*`) of a model with these weights, by the names that this recipe has for them, and
+   * with so many heads where that is known. Throws a RangeError where they are no such model's.
+   */
+  readonly model?: (weights: TensorGroup, heads: number | undefined) => Settings;
 }
 
 /** How the weights of a recipe are written for other tools: each a pure function of host tensors. */
 export interface Exports {
-  /** A model directory in Hugging Face's layout. */
+  /** A model directory in Hugging Face's layout, of weights as `merged` gives them. */
   readonly hf?: (weights: TensorGroup, config: RunConfig) => ModelFiles;
   /** The adapters alone, as PEFT has them; `base` names the model that they are of. */
   readonly peft?: (weights: TensorGroup, config: RunConfig, base: string) => ModelFiles;

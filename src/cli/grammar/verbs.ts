@@ -7,11 +7,13 @@ import { fork } from "./fork.ts";
 import { gc } from "./gc.ts";
 import { log } from "./log.ts";
 import { materialize } from "./materialize.ts";
+import { merge } from "./merge.ts";
 import { probe } from "./probe.ts";
 import { prune } from "./prune.ts";
 import { resume } from "./resume.ts";
 import { runs } from "./runs.ts";
 import { show } from "./show.ts";
+import { tokenize } from "./tokenize.ts";
 import { train } from "./train.ts";
 import { verify } from "./verify.ts";
 
@@ -30,7 +32,9 @@ export const verbs = {
   probe,
   materialize,
   export: exportVerb,
+  merge,
   prune,
   gc,
+  tokenize,
   doctor,
 };

@@ -13,6 +13,7 @@ const GPT = { layers: 1, heads: 2, channels: 8, context: 8, dropout: 0.1 };
 export const tinyRecipes: Readonly<Record<string, PartialConfig>> = {
   "moby-gpt": { ...STEPS, model: GPT },
   "mlp": { ...STEPS, model: { hidden: 8 } },
+  "stream-files": { ...STEPS, model: GPT },
   "llm-base": { ...STEPS, model: GPT },
   "llm-lora": { ...STEPS, model: { ...GPT, loraRank: 2 } },
 };

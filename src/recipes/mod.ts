@@ -1,9 +1,11 @@
 /** Ready tasks, by name. @module */
+import { gpt2 } from "./gpt2.ts";
 import { llmBase, llmLora } from "./llm_lora.ts";
 import { mlp } from "./mlp.ts";
 import { mobyGpt } from "./moby_gpt.ts";
 import type { Recipe } from "./recipe.ts";
 
+export { gpt2 } from "./gpt2.ts";
 export { llmBase, llmLora } from "./llm_lora.ts";
 export { mlp } from "./mlp.ts";
 export { mobyGpt } from "./moby_gpt.ts";
@@ -12,6 +14,7 @@ export type { BaseWeights, Exports, Recipe } from "./recipe.ts";
 /** Every recipe; the first is the one that `train` takes when none is named. */
 export const recipes: readonly Recipe[] = [
   mobyGpt,
+  gpt2,
   mlp,
   llmLora,
   llmBase,

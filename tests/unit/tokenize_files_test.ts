@@ -14,7 +14,18 @@ const { encode, decode } = await gpt2Tokenizer();
 Deno.test("a document's tokens are those of its whole text, wherever it is cut", async () => {
   const word = fc.constantFrom(
     ...["Call", "me", "'s", "I'll", "  ", " ", "\n", "\n\n", "\t", "\u00a0", "\u3000", "\ufeff"],
-    ...["1851", "...", "\u6f22\u5b57", "\u00e9", "\u{1f433}", "'", "<|endoftext|>", "\u2028", "\r\n", "a b"],
+    ...[
+      "1851",
+      "...",
+      "\u6f22\u5b57",
+      "\u00e9",
+      "\u{1f433}",
+      "'",
+      "<|endoftext|>",
+      "\u2028",
+      "\r\n",
+      "a b",
+    ],
   );
   const text = fc.array(word, { maxLength: 30 }).map((words) => words.join(""));
   await inTemporaryDirectory(async (directory) => {

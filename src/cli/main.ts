@@ -35,6 +35,8 @@ async function carryOut(args: Arguments): Promise<number> {
       return await (await import("./bisect.ts")).run(args);
     case "probe":
       return await (await import("./probe.ts")).run(args);
+    case "export":
+      return await (await import("./export.ts")).run(args);
     case "prune":
       return await (await import("./prune.ts")).run(args);
     case "gc":

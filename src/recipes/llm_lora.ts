@@ -1,4 +1,4 @@
-import type { ModelFiles } from "../codec/model_files.ts";
+import type { ModelFiles } from "../core/model_files.ts";
 import { peftFiles } from "../codec/peft_layout.ts";
 import { defaultConfig, mergeConfig, type RunConfig, type Settings } from "../core/config.ts";
 import { foldIn } from "../core/rng_key.ts";
@@ -161,7 +161,14 @@ function modelOf(weights: TensorGroup, heads?: number): Settings {
   }
   const layers = [...weights.keys()].filter((name) => /^h\.\d+\.ln_1\.weight$/.test(name)).length;
   const [context] = shapeOf("wpe.weight") as [number, number];
-  return { layers, heads: heads ?? channels / 64, channels, context };
+  const ofGpt2 = channels % 64 === 0 ? channels / 64 : undefined;
+  if (heads === undefined && ofGpt2 === undefined) {
+    throw new RangeError(
+      "Expected weights that say how many heads they are for: a directory with config.json, or " +
+        "--set model.heads=N; found none",
+    );
+  }
+  return { layers, heads: heads ?? ofGpt2!, channels, context };
 }
 
 function merged(weights: TensorGroup, config: RunConfig): TensorGroup {

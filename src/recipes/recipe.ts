@@ -1,7 +1,9 @@
-import type { ModelFiles } from "../codec/model_files.ts";
 import type { RunConfig, Settings } from "../core/config.ts";
 import type { TensorGroup } from "../core/snapshot.ts";
+import type { ModelFiles } from "../core/model_files.ts";
 import type { Task } from "../ports/task.ts";
+
+export type { ModelFiles } from "../core/model_files.ts";
 
 /** A ready task: a model, data and defaults. A named value that users can copy. */
 export interface Recipe {
@@ -35,8 +37,8 @@ export interface BaseWeights {
    */
   readonly trained?: { readonly recipe: string; readonly run: string };
   /**
-   * The settings (`model.*`) of a model with these weights, by the names that this recipe has for them; of
-   * a file that says it, with its number of heads. Throws a RangeError where they are no such model's.
+   * The settings (`model.*`) of a model with these weights, by the names that this recipe has for them, and
+   * with so many heads where that is known. Throws a RangeError where they are no such model's.
    */
   readonly model?: (weights: TensorGroup, heads: number | undefined) => Settings;
 }

@@ -2,6 +2,7 @@ import { bisect } from "./bisect.ts";
 import { checkpoints } from "./checkpoints.ts";
 import { diff } from "./diff.ts";
 import { doctor } from "./doctor.ts";
+import { exportVerb } from "./export.ts";
 import { fork } from "./fork.ts";
 import { gc } from "./gc.ts";
 import { log } from "./log.ts";
@@ -29,6 +30,7 @@ export const verbs = {
   bisect,
   probe,
   materialize,
+  export: exportVerb,
   prune,
   gc,
   tokenize,

@@ -53,7 +53,8 @@ export const llmBase: Recipe = {
       data: text.train,
       evaluation: { data: text.heldOut, loss: (params, batch) => loss(params, batch) },
       reference: { name: "unigram entropy of the text", loss: text.entropy },
-      sample: (params, key, device) => generateText(params, sizes, key, device, "My fellow "),
+      sample: (params, key, device) =>
+        generateText(params, sizes, key, device, { prompt: "My fellow " }),
     });
   },
 };
@@ -104,7 +105,7 @@ async function llmLoraTask(config: RunConfig): Promise<Task> {
     async sample({ base, lora }, key, device) {
       const model = mergeLora(base, lora, options);
       try {
-        return await generateText(model, sizes, key, device, "CHAPTER 1. ");
+        return await generateText(model, sizes, key, device, { prompt: "CHAPTER 1. " });
       } finally {
         release(model, base);
       }

@@ -46,6 +46,7 @@ async function mobyGptTask(config: RunConfig): Promise<Task> {
     data: train,
     evaluation: { data: heldOut, loss: (params, batch) => loss(params, batch) },
     reference: { name: "unigram entropy of the text", loss: entropy },
-    sample: (params, key, device) => generateText(params, sizes, key, device, "CHAPTER 1. "),
+    sample: (params, key, device) =>
+      generateText(params, sizes, key, device, { prompt: "CHAPTER 1. " }),
   });
 }

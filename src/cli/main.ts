@@ -35,10 +35,16 @@ async function carryOut(args: Arguments): Promise<number> {
       return await (await import("./bisect.ts")).run(args);
     case "probe":
       return await (await import("./probe.ts")).run(args);
+    case "export":
+      return await (await import("./export.ts")).run(args);
+    case "merge":
+      return await (await import("./merge.ts")).run(args);
     case "prune":
       return await (await import("./prune.ts")).run(args);
     case "gc":
       return await (await import("./gc.ts")).run(args);
+    case "tokenize":
+      return await (await import("./tokenize.ts")).run(args);
     case "doctor":
       return await (await import("./doctor.ts")).run(args);
     default:

@@ -47,8 +47,9 @@ export async function run(args: ArgumentsOf<"train">): Promise<number> {
     const { asked } = await settingsOfArguments(state.config!, args, recipe);
     return await carryOut({ args, store, id, recipe, state, asked });
   }
-  await settingsOfArguments(recipe.config, args, recipe); // a mistake is told before a base is trained
-  const base = await baseOf(args, store, recipe, say);
+  // A mistake in the settings is told before a base is trained.
+  const { asked } = await settingsOfArguments(recipe.config, args, recipe);
+  const base = await baseOf(args, store, recipe, asked, say);
   if (base !== undefined && "exitStatus" in base) return base.exitStatus;
   const { config } = await settingsOfArguments(base?.config ?? recipe.config, args, recipe);
   return await carryOut({ args, store, id, recipe, state, asked: config, ...(base && { base }) });

@@ -1,4 +1,5 @@
 /** Ready tasks, by name. @module */
+import { gpt2 } from "./gpt2.ts";
 import { llmBase, llmLora } from "./llm_lora.ts";
 import { mlp } from "./mlp.ts";
 import { mobyGpt } from "./moby_gpt.ts";
@@ -6,6 +7,7 @@ import type { Recipe } from "./recipe.ts";
 import { streamFiles } from "./stream_files.ts";
 import { transformer } from "./transformer.ts";
 
+export { gpt2 } from "./gpt2.ts";
 export { llmBase, llmLora } from "./llm_lora.ts";
 export { mlp } from "./mlp.ts";
 export { mobyGpt } from "./moby_gpt.ts";
@@ -16,6 +18,7 @@ export { transformer } from "./transformer.ts";
 /** Every recipe; the first is the one that `train` takes when none is named. */
 export const recipes: readonly Recipe[] = [
   mobyGpt,
+  gpt2,
   mlp,
   streamFiles,
   transformer,

@@ -53,7 +53,8 @@ async function streamFilesTask(config: RunConfig): Promise<Task> {
       data: byteFilesSource("the last files", heldOut, sizes.context),
       loss: (params, batch) => loss(params, batch),
     },
-    sample: (params, key, device) => generateText(params, sizes, key, device, "Fellow-Citizens "),
+    sample: (params, key, device) =>
+      generateText(params, sizes, key, device, { prompt: "Fellow-Citizens " }),
   });
 }
 

@@ -27,7 +27,7 @@ export interface TokenShardOptions {
  * batch, up to B - 1 windows a shard; here they belong to a batch that goes on in the next shard.
  *
  * Nothing is kept in memory but where the shards lie, and no file stays open: a batch opens each shard
- * that it has samples of once, which takes some 20 microseconds, and reads just those. Offsets are right
+ * that it has samples of once, which takes a tenth of a millisecond, and reads just those. Offsets are right
  * beyond 2 GiB. The identity's digest is that of docs/format.md, "Token shards".
  *
  * @throws {RangeError} where the pattern matches nothing, a file is no shard, has a token that is not of

@@ -1,5 +1,6 @@
 import { byteTokenSource, type TokenBatch } from "../../adapters/data/token_source.ts";
 import type { BatchSource } from "../../ports/batch_source.ts";
+import { unigramEntropy } from "./unigram_entropy.ts";
 
 /** A text to train on, by its UTF-8 bytes, and the end of it, which is held out. */
 export interface HeldOutText {
@@ -22,13 +23,4 @@ export function heldOutText(
     heldOut: byteTokenSource(`${name}, held out`, bytes.subarray(split), context),
     entropy: unigramEntropy(bytes),
   };
-}
-
-function unigramEntropy(bytes: Uint8Array): number {
-  const counts = new Float64Array(256);
-  for (const byte of bytes) counts[byte]!++;
-  return counts.reduce((sum, count) => {
-    const share = count / bytes.length;
-    return share > 0 ? sum - share * Math.log(share) : sum;
-  }, 0);
 }

@@ -133,13 +133,14 @@ function resumingLine({ run, snapshot, head, maxSteps }: NoticeOf<"Resuming">): 
 }
 
 function resumedLines(notice: NoticeOf<"Resumed">, milliseconds: number): string {
-  const { step, epoch, recomputed, compared, fingerprints, history, best } = notice;
+  const { step, epoch, files, recomputed, compared, fingerprints, history, best } = notice;
   const proof = recomputed === 0
     ? "nothing to recompute: the snapshot is of this step"
     : `recomputed ${counted(recomputed, "step")}, compared ${counted(compared, "event")} and ` +
       `${counted(fingerprints, "fingerprint")} of the state: all equal, bit for bit`;
   return `${proof} (${(milliseconds / 1000).toFixed(1)} s)\n` +
     `Resumed at global_step=${step}, epoch ${epoch}, ` +
+    (files === undefined ? "" : `files ${files.done} of ${files.of}, `) +
     `best loss ${best === undefined ? "-" : `${best.loss.toFixed(4)} at step ${best.step}`}, ` +
     `${history} steps in the history`;
 }

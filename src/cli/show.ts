@@ -12,7 +12,7 @@ import { settings } from "../core/config_path.ts";
 import type { RunId } from "../core/run_id.ts";
 import { originName, type RunOrigin } from "../core/run_origin.ts";
 import type { RunState } from "../core/run_state.ts";
-import { runSummary } from "../core/run_summary.ts";
+import { type RunSummary, runSummary } from "../core/run_summary.ts";
 import { attempt } from "../ports/attempt.ts";
 import type { Store } from "../ports/store.ts";
 import type { ArgumentsOf } from "./command_line.ts";
@@ -103,6 +103,7 @@ function print(run: RunId, state: RunState, more: readonly (readonly string[])[]
     ...(state.origin ? [["origin", originText(state.origin)]] : []),
     ["status", summary.status],
     ["step", `${summary.step} of ${summary.maxSteps}, epoch ${summary.epoch}`],
+    ...(summary.files === null ? [] : [["files", filesText(summary)]]),
     ...(summary.skippedSteps > 0 ? [["skipped", `${summary.skippedSteps} steps`]] : []),
     [
       "loss",
@@ -121,6 +122,10 @@ function print(run: RunId, state: RunState, more: readonly (readonly string[])[]
   console.log("\nsettings");
   const rows = [...settings(state.config!)].map(([path, value]) => [`  ${path}`, String(value)]);
   console.log(table(["", ""], rows).replace(/^\s*\n/, ""));
+}
+
+function filesText({ filesDone, files }: RunSummary): string {
+  return filesDone === null ? `${files}, shuffled` : `${filesDone} of ${files}`;
 }
 
 function originText(origin: RunOrigin): string {

@@ -1,6 +1,6 @@
 import { type HostTensor, sizeOf } from "../core/host_tensor.ts";
 import type { TensorGroup } from "../core/snapshot.ts";
-import type { ModelFiles } from "./model_files.ts";
+import type { ModelFiles } from "../core/model_files.ts";
 
 /** What PEFT is told of adapters besides their tensors. */
 export interface PeftOptions {

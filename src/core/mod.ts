@@ -39,7 +39,7 @@ export {
   withSettings,
 } from "./config_path.ts";
 export { type DataCursor, startOfData } from "./data_cursor.ts";
-export type { DataIdentity } from "./data_identity.ts";
+export { type DataFile, type DataIdentity, isSameData } from "./data_identity.ts";
 export { carriedOver, type DataOrder, dataOrder, type DataOrderOptions } from "./data_order.ts";
 export { decide, type DecideError } from "./decide.ts";
 export { type Digest, isDigest } from "./digest.ts";
@@ -71,6 +71,7 @@ export {
   type StepTaken,
 } from "./event.ts";
 export { evolve, initialState } from "./evolve.ts";
+export { type FileProgress, fileProgress, filesAt, filesName } from "./file_progress.ts";
 export { type HistoryFlaw, historyFlaw } from "./history_flaw.ts";
 export { bytesOf, type DType, type HostTensor, sizeOf } from "./host_tensor.ts";
 export type { Json } from "./json.ts";

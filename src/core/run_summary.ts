@@ -1,6 +1,7 @@
 import type { RunConfig } from "./config.ts";
 import type { Digest } from "./digest.ts";
 import type { Environment } from "./environment.ts";
+import { fileProgress } from "./file_progress.ts";
 import type { Measures } from "./measures.ts";
 import { ownSteps, type RunState, type RunStatus } from "./run_state.ts";
 
@@ -11,6 +12,10 @@ export interface RunSummary {
   readonly step: number;
   readonly maxSteps: number | null;
   readonly epoch: number;
+  /** Files of the data that are wholly used in this epoch; null where they are not read in order. */
+  readonly filesDone: number | null;
+  /** Files that the data consists of; null where it is none. */
+  readonly files: number | null;
   /** How many of the steps were skipped: their gradients were not finite at their loss scale. */
   readonly skippedSteps: number;
   readonly backend: string | null;
@@ -41,6 +46,8 @@ export function runSummary(state: RunState): RunSummary {
     step: state.step,
     maxSteps: state.config?.steps.max ?? null,
     epoch: state.cursor.epoch,
+    filesDone: fileProgress(state)?.done ?? null,
+    files: state.data?.files?.length ?? null,
     skippedSteps: state.skippedSteps ?? 0,
     backend: state.environment?.backend ?? null,
     lastLoss: state.lastLoss?.loss ?? null,

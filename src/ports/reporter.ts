@@ -1,5 +1,6 @@
 import type { RunConfig } from "../core/config.ts";
 import type { ConfigChange } from "../core/config_change.ts";
+import type { FileProgress } from "../core/file_progress.ts";
 import type { Setting } from "../core/config_path.ts";
 import type { Measures } from "../core/measures.ts";
 import type { SettingChange } from "../core/setting_class.ts";
@@ -72,6 +73,8 @@ export type Notice =
     readonly run: RunId;
     readonly step: number;
     readonly epoch: number;
+    /** Where its data is files that are read in order. */
+    readonly files?: FileProgress;
     readonly snapshot: number;
     /** Steps recomputed, and events compared on the way: all were equal. */
     readonly recomputed: number;

@@ -1,7 +1,9 @@
-import type { ModelFiles } from "../codec/model_files.ts";
 import type { RunConfig, Settings } from "../core/config.ts";
 import type { TensorGroup } from "../core/snapshot.ts";
+import type { ModelFiles } from "../core/model_files.ts";
 import type { Task } from "../ports/task.ts";
+
+export type { ModelFiles } from "../core/model_files.ts";
 
 /** A ready task: a model, data and defaults. A named value that users can copy. */
 export interface Recipe {
@@ -14,7 +16,10 @@ export interface Recipe {
   readonly module: string;
   /** The task under a config. Reads its data; throws a RangeError for settings that make no model. */
   readonly task: (config: RunConfig) => Task | Promise<Task>;
-  /** URL of a config file with presets of its own: what `--config NAME` names. */
+  /**
+   * URL of a config file with presets of its own: what `--config NAME` names. It is no part of a run's code:
+   * it computes nothing, and each setting that it gives is in the log.
+   */
   readonly presets?: string;
   /** Which weights a run of it can begin with, by `--base`, and does where none are named. */
   readonly base?: BaseWeights;
@@ -32,15 +37,15 @@ export interface BaseWeights {
    */
   readonly trained?: { readonly recipe: string; readonly run: string };
   /**
-   * The settings (`model.*`) of a model with these weights, by the names that this recipe has for them; of
-   * a file that says it, with its number of heads. Throws a RangeError where they are no such model's.
+   * The settings (`model.*`) of a model with these weights, by the names that this recipe has for them, and
+   * with so many heads where that is known. Throws a RangeError where they are no such model's.
    */
   readonly model?: (weights: TensorGroup, heads: number | undefined) => Settings;
 }
 
 /** How the weights of a recipe are written for other tools: each a pure function of host tensors. */
 export interface Exports {
-  /** A model directory in Hugging Face's layout. */
+  /** A model directory in Hugging Face's layout, of weights as `merged` gives them. */
   readonly hf?: (weights: TensorGroup, config: RunConfig) => ModelFiles;
   /** The adapters alone, as PEFT has them; `base` names the model that they are of. */
   readonly peft?: (weights: TensorGroup, config: RunConfig, base: string) => ModelFiles;

@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { seal, type Stamp } from "../../src/codec/envelope_codec.ts";
 import type { OptimizerName, Precision, RunConfig } from "../../src/core/config.ts";
+import type { DataIdentity } from "../../src/core/data_identity.ts";
 import type { Environment } from "../../src/core/environment.ts";
 import type { RunEvent } from "../../src/core/event.ts";
 import type { RecordedEvent } from "../../src/core/recorded_event.ts";
@@ -87,7 +88,15 @@ const config: fc.Arbitrary<RunConfig> = fc.record({
   lossScale: fc.record({ initial: float, growthInterval: count }),
 });
 
-const dataIdentity = fc.record({ name: text, samples: count, digest });
+const dataFile = fc.record({ name: text, samples: fc.nat() });
+
+const dataIdentity: fc.Arbitrary<DataIdentity> = fc.oneof(
+  fc.record({ name: text, samples: count, digest }),
+  fc.record({ name: text, digest, files: fc.array(dataFile, { maxLength: 3 }) }).map((files) => ({
+    ...files,
+    samples: files.files.reduce((sum, { samples }) => sum + samples, 0),
+  })),
+);
 
 const originInRun: fc.Arbitrary<RunOrigin> = fc.record({
   parent: fc.record({ run: text, step: count, state: digest, history: digest, envelope: digest }),

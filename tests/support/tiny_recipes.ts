@@ -12,6 +12,7 @@ const GPT = { layers: 1, heads: 2, channels: 8, context: 8, dropout: 0.1 };
 /** Settings that make a run of each recipe last seconds: every recipe has some. */
 export const tinyRecipes: Readonly<Record<string, PartialConfig>> = {
   "moby-gpt": { ...STEPS, model: GPT },
+  "mlp": { ...STEPS, model: { hidden: 8 } },
   "llm-base": { ...STEPS, model: GPT },
   "llm-lora": { ...STEPS, model: { ...GPT, loraRank: 2 } },
 };

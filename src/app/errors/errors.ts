@@ -9,6 +9,7 @@ import type { RunId } from "../../core/run_id.ts";
 import type { RunOrigin } from "../../core/run_origin.ts";
 import type { SettingChange } from "../../core/setting_class.ts";
 import type { CodeUnreadable } from "../../ports/code_unreadable.ts";
+import type { DataFileError } from "../../ports/data_file.ts";
 import type { BackendUnavailable } from "../../ports/device.ts";
 import type { LogError } from "../../ports/event_log.ts";
 import type { LineFileError } from "../../ports/line_file.ts";
@@ -211,6 +212,7 @@ export type RunError =
     readonly step: number;
     readonly message: string;
   }
+  | DataFileError
   | LineFileError;
 
 /** The code that a run was computed with is not the code that is here. */

@@ -19,6 +19,10 @@ export const train = command(
     run: optional(option("--run", string({ metavar: "ID" }), {
       description: message`name of the run; the recipe's name unless given`,
     })),
+    base: optional(option("--base", string({ metavar: "WEIGHTS" }), {
+      description:
+        message`weights that a new run begins with: RUN or RUN@PLACE, a safetensors file, a directory of Hugging Face's, or llm.c's model .bin`,
+    })),
     resume: optional(option("--resume", oneOf("auto", "never", "must"), {
       description:
         message`continue the run if it exists (auto), start another beside it (never), or expect it to exist (must)`,

@@ -7,6 +7,10 @@ import { oneOf } from "./one_of.ts";
 
 /** Settings of a run. */
 export const setting = {
+  config: optional(option("--config", string({ metavar: "FILE[#PRESET]" }), {
+    description:
+      message`settings from a YAML, TOML or JSON5 file, or from a preset of it; a name alone is a preset of the recipe's own. --set and the flags below come after it`,
+  })),
   set: multiple(option("--set", string({ metavar: "PATH=VALUE" }), {
     description: message`a setting, such as optimizer.learningRate=0.001`,
   })),

@@ -2,15 +2,18 @@ import { bisect } from "./bisect.ts";
 import { checkpoints } from "./checkpoints.ts";
 import { diff } from "./diff.ts";
 import { doctor } from "./doctor.ts";
+import { exportVerb } from "./export.ts";
 import { fork } from "./fork.ts";
 import { gc } from "./gc.ts";
 import { log } from "./log.ts";
 import { materialize } from "./materialize.ts";
+import { merge } from "./merge.ts";
 import { probe } from "./probe.ts";
 import { prune } from "./prune.ts";
 import { resume } from "./resume.ts";
 import { runs } from "./runs.ts";
 import { show } from "./show.ts";
+import { tokenize } from "./tokenize.ts";
 import { train } from "./train.ts";
 import { verify } from "./verify.ts";
 
@@ -28,7 +31,10 @@ export const verbs = {
   bisect,
   probe,
   materialize,
+  export: exportVerb,
+  merge,
   prune,
   gc,
+  tokenize,
   doctor,
 };

@@ -1,7 +1,7 @@
-import type { Json } from "../core/json.ts";
-import type { TensorGroup } from "../core/snapshot.ts";
+import type { Json } from "./json.ts";
+import type { TensorGroup } from "./snapshot.ts";
 
-/** The files of a model directory as other tools have it: a document and a safetensors file, by their names. */
+/** The files of a model directory: a document and a safetensors file, by their names. */
 export interface ModelFiles {
   readonly config: { readonly name: string; readonly json: Json };
   readonly tensors: {

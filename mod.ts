@@ -37,7 +37,9 @@ export {
   BACKENDS,
 } from "./src/adapters/device/backend_choice.ts";
 export { openDevice } from "./src/adapters/device/tfjs_backend.ts";
+export { type TokenShardOptions, tokenShards } from "./src/adapters/data/token_shards.ts";
 export { byteTokenSource, type TokenBatch } from "./src/adapters/data/token_source.ts";
+export { readWeights } from "./src/adapters/data/weights_file.ts";
 export {
   collectGarbage,
   type CollectOptions,
@@ -67,6 +69,8 @@ export { type DiskUse, diskUse } from "./src/app/upkeep/disk_use.ts";
 export { describeError } from "./src/app/errors/describe_error.ts";
 export { DivergenceError } from "./src/app/errors/divergence_error.ts";
 export type { CodeDiffers, Divergence, RunError } from "./src/app/errors/errors.ts";
+export { type BeginOptions, beginRun, type GivenWeights } from "./src/app/fork/begin_run.ts";
+export { type RunWeights, weightsOfRun } from "./src/app/fork/weights_of_run.ts";
 export { type ForkOptions, type ForkReport, forkRun } from "./src/app/fork/fork_run.ts";
 export { materialize, type MaterializeReport } from "./src/app/replay/materialize.ts";
 export { firstParting, type Parting } from "./src/app/compare/first_parting.ts";

@@ -510,6 +510,183 @@ def classification_encoder(params, tokens):
     return pooled @ params["head.weight"] + params["head.bias"]
 
 
+class Conv1D(torch.nn.Module):
+    """The dense layer of Hugging Face's GPT-2: its weight is [in, out]."""
+
+    def __init__(self, outputs, inputs):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.empty(inputs, outputs))
+        self.bias = torch.nn.Parameter(torch.empty(outputs))
+
+    def forward(self, x):
+        return x @ self.weight + self.bias
+
+
+class Attention(torch.nn.Module):
+    def __init__(self, channels, heads, context):
+        super().__init__()
+        self.heads = heads
+        self.c_attn = Conv1D(3 * channels, channels)
+        self.c_proj = Conv1D(channels, channels)
+        self.register_buffer("bias", torch.tril(torch.ones(1, 1, context, context)).bool())
+        self.register_buffer("masked_bias", torch.tensor(-1e4))
+
+    def forward(self, x):
+        batch, context, channels = x.shape
+        split = self.c_attn(x).split(channels, dim=-1)
+        q, k, v = [y.view(batch, context, self.heads, -1).transpose(1, 2) for y in split]
+        scores = q @ k.transpose(-1, -2) / math.sqrt(channels / self.heads)
+        scores = scores.masked_fill(~self.bias[:, :, :context, :context], -math.inf)
+        mixed = (scores.softmax(-1) @ v).transpose(1, 2).reshape(batch, context, channels)
+        return self.c_proj(mixed)
+
+
+class Mlp(torch.nn.Module):
+    def __init__(self, channels):
+        super().__init__()
+        self.c_fc = Conv1D(4 * channels, channels)
+        self.c_proj = Conv1D(channels, 4 * channels)
+
+    def forward(self, x):
+        return self.c_proj(F.gelu(self.c_fc(x), approximate="tanh"))
+
+
+class Block(torch.nn.Module):
+    def __init__(self, channels, heads, context):
+        super().__init__()
+        self.ln_1 = torch.nn.LayerNorm(channels)
+        self.attn = Attention(channels, heads, context)
+        self.ln_2 = torch.nn.LayerNorm(channels)
+        self.mlp = Mlp(channels)
+
+    def forward(self, x):
+        x = x + self.attn(self.ln_1(x))
+        return x + self.mlp(self.ln_2(x))
+
+
+class Gpt2(torch.nn.Module):
+    """GPT-2 with the names that transformers gives the parameters and buffers of a GPT2LMHeadModel."""
+
+    def __init__(self, vocabulary, context, layers, heads, channels):
+        super().__init__()
+        self.transformer = torch.nn.ModuleDict({
+            "wte": torch.nn.Embedding(vocabulary, channels),
+            "wpe": torch.nn.Embedding(context, channels),
+            "h": torch.nn.ModuleList([Block(channels, heads, context) for _ in range(layers)]),
+            "ln_f": torch.nn.LayerNorm(channels),
+        })
+        self.lm_head = torch.nn.Linear(channels, vocabulary, bias=False)
+        self.lm_head.weight = self.transformer["wte"].weight
+
+    def forward(self, tokens):
+        model = self.transformer
+        x = model["wte"](tokens) + model["wpe"](torch.arange(tokens.shape[1]))
+        for block in model["h"]:
+            x = block(x)
+        return self.lm_head(model["ln_f"](x))
+
+
+MASKS = (".attn.bias", ".attn.masked_bias")
+
+
+def weights_files():
+    """One tiny GPT-2 in the files that others write, and its logits with the weights of each precision."""
+    random = np.random.RandomState(11)
+    model = Gpt2(**SIZES).double()
+    for name, param in model.named_parameters():
+        scale = 1 if "ln_" in name and name.endswith("weight") else 0
+        value = scale + 0.3 * random.standard_normal(tuple(param.shape))
+        param.data = torch.tensor(rounded(value))
+    tokens = torch.tensor(random.randint(0, SIZES["vocabulary"], (3, SIZES["context"])))
+    state = {name: value.clone() for name, value in model.state_dict().items()}
+    logits = {"tokens": tokens.numpy().astype(np.int32)}
+    for kind in [torch.float32, torch.float16, torch.bfloat16]:
+        model.load_state_dict({
+            name: value if name.endswith(MASKS) else value.to(kind).double() for name, value in state.items()
+        })
+        logits[f"logits/{DTYPES[kind]}"] = model(tokens).detach().numpy()
+    weights = {name: value.float() for name, value in state.items()
+               if not name.endswith(MASKS) and name != "lm_head.weight"}
+    bare = {name.replace("transformer.", ""): value for name, value in weights.items()}
+    return {
+        "weights/logits.safetensors": safetensors(logits),
+        # As transformers saves it now.
+        "weights/hf/model.safetensors": stored_tensors(weights),
+        "weights/hf/config.json": json.dumps(hugging_face_config(), indent=2, sort_keys=True).encode() + b"\n",
+        # As older versions did, masks and all, and in half precision.
+        "weights/masks.safetensors": stored_tensors({
+            name: value if value.dtype == torch.bool else value.half() for name, value in state.items()
+        }),
+        # As the hub has GPT-2: without the prefix.
+        "weights/bare.safetensors": stored_tensors({name: value.bfloat16() for name, value in bare.items()}),
+        "weights/llmc.bin": llmc_model(bare, torch.float32),
+        "weights/llmc_bf16.bin": llmc_model(bare, torch.bfloat16),
+    }
+
+
+DTYPES = {torch.float32: "F32", torch.float16: "F16", torch.bfloat16: "BF16", torch.bool: "BOOL"}
+
+
+def hugging_face_config():
+    return {
+        "activation_function": "gelu_new",
+        "architectures": ["GPT2LMHeadModel"],
+        "layer_norm_epsilon": 1e-05,
+        "model_type": "gpt2",
+        "n_embd": SIZES["channels"],
+        "n_head": SIZES["heads"],
+        "n_inner": None,
+        "n_layer": SIZES["layers"],
+        "n_positions": SIZES["context"],
+        "vocab_size": SIZES["vocabulary"],
+    }
+
+
+def elements(tensor):
+    """The elements of a tensor in its own precision, as bytes."""
+    flat = tensor.contiguous().flatten()
+    if flat.dtype == torch.bfloat16:
+        return struct.pack(f"<{flat.numel()}h", *flat.view(torch.int16).tolist())
+    form = {torch.float32: "f", torch.float16: "e", torch.bool: "?"}[flat.dtype]
+    return struct.pack(f"<{flat.numel()}{form}", *flat.tolist())
+
+
+def stored_tensors(tensors):
+    """The bytes of a safetensors file of tensors in their own precisions."""
+    header = {"__metadata__": {"format": "pt"}}
+    data = b""
+    for name in sorted(tensors, key=lambda name: (-tensors[name].element_size(), name)):
+        stored = elements(tensors[name])
+        header[name] = {
+            "dtype": DTYPES[tensors[name].dtype],
+            "shape": list(tensors[name].shape),
+            "data_offsets": [len(data), len(data) + len(stored)],
+        }
+        data += stored
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return struct.pack("<Q", len(text)) + text + data
+
+
+def llmc_model(params, kind):
+    """The bytes of llm.c's model file: its dense layers are torch.nn.Linear, whose weights are [out, in]."""
+    padded = 128 * math.ceil(SIZES["vocabulary"] / 128)
+    version = {torch.float32: 3, torch.bfloat16: 5}[kind]
+    sizes = [SIZES[name] for name in ["context", "vocabulary", "layers", "heads", "channels"]]
+    header = [20240326, version, *sizes, padded]
+    file = struct.pack("<256i", *header, *[0] * (256 - len(header)))
+    file += elements(F.pad(params["wte.weight"], (0, 0, 0, padded - SIZES["vocabulary"])).to(kind))
+    file += elements(params["wpe.weight"].to(kind))
+    for name in ["ln_1", "attn.c_attn", "attn.c_proj", "ln_2", "mlp.c_fc", "mlp.c_proj"]:
+        for part in ["weight", "bias"]:
+            for layer in range(SIZES["layers"]):
+                value = params[f"h.{layer}.{name}.{part}"]
+                file += elements((value.T if value.dim() == 2 else value).to(kind))
+    for part in ["weight", "bias"]:
+        file += elements(params[f"ln_f.{part}"].to(kind))
+    return file
+
+
 def rounded(value):
     """The float32 numbers that foldlog begins with, as float64."""
     return np.asarray(value, dtype=np.float32).astype(np.float64)
@@ -542,10 +719,11 @@ def main():
         "models.safetensors": safetensors(models_file(model_cases())),
         "unet.safetensors": safetensors(models_file(unet_cases())),
         "transformer_mixed.safetensors": safetensors(gpt2_file(mixed=True)),
+        **weights_files(),
     }
-    FOLDER.mkdir(exist_ok=True)
     others = []
     for name, made in files.items():
+        (FOLDER / name).parent.mkdir(parents=True, exist_ok=True)
         if not (FOLDER / name).exists():
             (FOLDER / name).write_bytes(made)
             print(f"{name}: {len(made)} bytes, new")

@@ -1,6 +1,7 @@
 import { systemStopwatch } from "../adapters/system/system_stopwatch.ts";
 import type { RunError } from "../app/errors/errors.ts";
 import { taskOf } from "../app/training/plan.ts";
+import { beginRun } from "../app/fork/begin_run.ts";
 import { readHead } from "../app/reading/read_run.ts";
 import type { RunOutcome } from "../app/training/run_outcome.ts";
 import { type ResumeOptions, type ResumeOutcome, resumeRun } from "../app/training/resume_run.ts";
@@ -8,12 +9,14 @@ import { trainRun } from "../app/training/train_run.ts";
 import { mergeConfig, type PartialConfig, type RunConfig } from "../core/config.ts";
 import { settings } from "../core/config_path.ts";
 import type { RunId } from "../core/run_id.ts";
+import { originName } from "../core/run_origin.ts";
 import type { RunState } from "../core/run_state.ts";
 import { runSummary } from "../core/run_summary.ts";
 import { attempt } from "../ports/attempt.ts";
 import type { Store } from "../ports/store.ts";
 import type { Task } from "../ports/task.ts";
 import type { Recipe } from "../recipes/recipe.ts";
+import type { Base } from "./base_weights.ts";
 import type { ArgumentsOf } from "./command_line.ts";
 import { backendChoice, orExit, printJson } from "./context.ts";
 import { openDeviceFor } from "./open_device.ts";
@@ -23,6 +26,7 @@ import { codeOfRecipe } from "./recipe_code.ts";
 import { recipeSource } from "./recipe_source.ts";
 import { retentionOf } from "./retention_arguments.ts";
 import { INTERRUPTED, stopSignals } from "./stop_signals.ts";
+import { measuresText } from "./measures_text.ts";
 import { loss } from "./table.ts";
 
 /** A training that the command line asked for. */
@@ -34,11 +38,15 @@ export interface Assignment {
   /** The state of the run to be continued; undefined for a new one. */
   readonly state: RunState | undefined;
   readonly asked: PartialConfig;
+  /** What a new run begins with in place of drawn weights. */
+  readonly base?: Pick<Base, "weights" | "into">;
+  /** Trained for the sake of another run, whose data is printed and not this one's. */
+  readonly onTheWay?: boolean;
 }
 
 /** Trains, shows it, and gives the exit status: 0 done or paused, 130 stopped by a signal. */
 export async function carryOut(assignment: Assignment): Promise<number> {
-  const { args, store, id, recipe, state, asked } = assignment;
+  const { args, store, id, recipe, state, asked, base, onTheWay = false } = assignment;
   const say = args.json ? console.error : console.log;
   const source = recipeSource(recipe);
   if (state === undefined) { // a model that cannot be is refused before anything is made
@@ -61,6 +69,11 @@ export async function carryOut(assignment: Assignment): Promise<number> {
       ...(retention !== undefined && { retention }),
       ...(args.until !== undefined && { until: args.until }),
     };
+    if (base !== undefined) {
+      const { weights, ...options } = { ...base, config: asked };
+      const origin = await orExit(beginRun(env, id, source, weights, options));
+      say(`run "${id}" begins with the weights of ${originName(origin)}`);
+    }
     const outcome: ResumeOutcome = await orExit(
       args.verb === "train"
         ? trainRun(env, id, source, options)
@@ -69,7 +82,7 @@ export async function carryOut(assignment: Assignment): Promise<number> {
     reporter.close();
     const task = await source(outcome.state.config!);
     sayOutcome(outcome, { args, asked, state }, task, say);
-    if (args.json) {
+    if (args.json && !onTheWay) {
       const { run } = outcome;
       printJson({ runId: run, ...runSummary((await orExit(readHead(store, run))).state) });
     }
@@ -110,11 +123,13 @@ function sayOutcome(
       : again;
     return say(`run "${run}" paused at step ${state.step}. ${on}`);
   }
-  const { lastLoss, bestLoss, bestStep } = runSummary(state);
+  const { lastLoss, bestLoss, bestStep, measures } = runSummary(state);
   const already = before?.status === "completed" && before.version === state.version;
   say(
     `run "${run}" ${already ? "is complete already" : "completed"} at step ${state.step}: ` +
-      `last loss ${loss(lastLoss)}, best ${loss(bestLoss)} at step ${bestStep ?? "-"}` +
+      `last loss ${loss(lastLoss)}, best ${loss(bestLoss)} at step ${bestStep ?? "-"}${
+        measuresText(measures)
+      }` +
       (task.reference ? `; ${task.reference.name}: ${task.reference.loss.toFixed(4)}` : ""),
   );
   if (already && args.verb === "train") {

@@ -2,6 +2,7 @@ import * as E from "fp-ts/Either.js";
 import { checkpointName } from "../adapters/file_objects/checkpoint_view.ts";
 import { fileStore } from "../adapters/file_store.ts";
 import { diskUse } from "../app/upkeep/disk_use.ts";
+import { filesName } from "../core/file_progress.ts";
 import { readHead } from "../app/reading/read_run.ts";
 import { snapshotBytes } from "../app/upkeep/snapshot_bytes.ts";
 import type { ArgumentsOf } from "./command_line.ts";
@@ -15,9 +16,11 @@ export async function run(args: ArgumentsOf<"checkpoints">): Promise<number> {
   const root = runsDirectory(args.runs);
   const store = fileStore(root);
   const { state } = await orExit(readHead(store, id));
+  const nameOf = filesName(state);
   const rows = [];
   for (const ref of args.latest ? state.snapshots.slice(-1) : state.snapshots) {
-    const name = checkpointName(ref.step);
+    const place = checkpointName(ref.step);
+    const name = nameOf?.(ref) ?? place;
     rows.push({
       name,
       step: ref.step,
@@ -28,7 +31,7 @@ export async function run(args: ArgumentsOf<"checkpoints">): Promise<number> {
       evaluation: ref.evaluation ?? null,
       bytes: await snapshotBytes(store, ref.snapshot) ?? null,
       readable: E.isRight(await store.snapshots.get(ref.snapshot)()),
-      path: `${root}/${id}/checkpoints/${name}`,
+      path: `${root}/${id}/checkpoints/${place}`,
     });
   }
   if (args.json) printJson(rows);

@@ -20,7 +20,7 @@ export async function run(args: ArgumentsOf<"fork">): Promise<number> {
   const store = fileStore(runsDirectory(args.runs));
   const { state } = await orExit(readHead(store, parent));
   const recipe = recipeOf(recipes, parent, state);
-  const { asked } = settingsOfArguments(state.config!, args);
+  const { asked } = await settingsOfArguments(state.config!, args, recipe);
   const options = {
     config: asked,
     weightsOnly: args.weightsOnly,

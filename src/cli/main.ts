@@ -35,10 +35,16 @@ async function carryOut(args: Arguments): Promise<number> {
       return await (await import("./bisect.ts")).run(args);
     case "probe":
       return await (await import("./probe.ts")).run(args);
+    case "export":
+      return await (await import("./export.ts")).run(args);
+    case "merge":
+      return await (await import("./merge.ts")).run(args);
     case "prune":
       return await (await import("./prune.ts")).run(args);
     case "gc":
       return await (await import("./gc.ts")).run(args);
+    case "tokenize":
+      return await (await import("./tokenize.ts")).run(args);
     case "doctor":
       return await (await import("./doctor.ts")).run(args);
     default:
@@ -46,8 +52,9 @@ async function carryOut(args: Arguments): Promise<number> {
   }
 }
 
-async function main(): Promise<number> {
-  const args = readCommandLine(Deno.args);
+/** Does what a command line asks for, and gives the exit status. A wrong one ends the process with 2. */
+export async function foldlog(line: readonly string[]): Promise<number> {
+  const args = readCommandLine(line);
   const { RunFailure } = await import("./context.ts");
   const { UsageError } = await import("./usage_error.ts");
   try {
@@ -59,4 +66,4 @@ async function main(): Promise<number> {
   }
 }
 
-if (import.meta.main) Deno.exit(await main());
+if (import.meta.main) Deno.exit(await foldlog(Deno.args));

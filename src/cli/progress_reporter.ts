@@ -3,6 +3,7 @@ import { Presets, SingleBar } from "cli-progress";
 import { scheduleSteps } from "../core/config.ts";
 import type { Notice, Reporter } from "../ports/reporter.ts";
 import { counted } from "./counted.ts";
+import { measuresText } from "./measures_text.ts";
 
 /** Milliseconds between lines where there is no terminal. */
 const LINE_EVERY = 5000;
@@ -46,6 +47,7 @@ export function progressReporter(
         case "Saved":
         case "Skipped":
         case "Evaluated":
+        case "Sampled":
           return terminal ? undefined : say(describe(notice));
         default:
           meter.stop();
@@ -131,13 +133,14 @@ function resumingLine({ run, snapshot, head, maxSteps }: NoticeOf<"Resuming">): 
 }
 
 function resumedLines(notice: NoticeOf<"Resumed">, milliseconds: number): string {
-  const { step, epoch, recomputed, compared, fingerprints, history, best } = notice;
+  const { step, epoch, files, recomputed, compared, fingerprints, history, best } = notice;
   const proof = recomputed === 0
     ? "nothing to recompute: the snapshot is of this step"
     : `recomputed ${counted(recomputed, "step")}, compared ${counted(compared, "event")} and ` +
       `${counted(fingerprints, "fingerprint")} of the state: all equal, bit for bit`;
   return `${proof} (${(milliseconds / 1000).toFixed(1)} s)\n` +
     `Resumed at global_step=${step}, epoch ${epoch}, ` +
+    (files === undefined ? "" : `files ${files.done} of ${files.of}, `) +
     `best loss ${best === undefined ? "-" : `${best.loss.toFixed(4)} at step ${best.step}`}, ` +
     `${history} steps in the history`;
 }
@@ -202,7 +205,12 @@ function describe(notice: Exclude<Notice, NoticeOf<"Step" | "Resuming" | "Resume
     }
     case "Evaluated":
       return `step ${notice.step}: evaluation loss ${notice.loss.toFixed(4)}` +
-        (notice.emaLoss === undefined ? "" : `, of the average ${notice.emaLoss.toFixed(4)}`);
+        (notice.emaLoss === undefined ? "" : `, of the average ${notice.emaLoss.toFixed(4)}`) +
+        measuresText(notice.measures);
+    case "Sampled": {
+      const names = notice.samples.map(({ name }) => name).join(", ");
+      return `step ${notice.step}: samples ${names} in ${notice.run}/validation_samples`;
+    }
     case "Skipped":
       return `step ${notice.step}: skipped, its gradients are not finite at loss scale ` +
         `${notice.lossScale}; the next has half of that`;

@@ -12,6 +12,6 @@ export async function run(args: ArgumentsOf<"resume">): Promise<number> {
   const store = storeOf(args);
   const { state } = await orExit(readHead(store, id));
   const recipe = recipeOf(recipes, id, state);
-  const { asked } = settingsOfArguments(state.config!, args);
+  const { asked } = await settingsOfArguments(state.config!, args, recipe);
   return await carryOut({ args, store, id, recipe, state, asked });
 }

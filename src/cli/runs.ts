@@ -55,7 +55,9 @@ function treeOf(rows: readonly Row[]): string {
 async function rowOf(store: ReturnType<typeof fileStore>, id: string) {
   try {
     const { state, ends } = await orExit(readHead(store, id));
-    const { status, recipe, step, maxSteps, lastLoss, bestLoss } = runSummary(state);
+    const summary = runSummary(state);
+    const { status, recipe, step, maxSteps, filesDone, files } = summary;
+    const { lastLoss, bestLoss, measures } = summary;
     const lastEventAt = ends.last.recordedAt;
     const { parent, takes } = state.origin ?? {};
     return {
@@ -64,8 +66,11 @@ async function rowOf(store: ReturnType<typeof fileStore>, id: string) {
       status,
       step,
       maxSteps,
+      filesDone,
+      files,
       lastLoss,
       bestLoss,
+      measures,
       lastEventAt,
       parent: parent?.run ?? null,
       parentStep: parent?.step ?? null,
@@ -79,8 +84,11 @@ async function rowOf(store: ReturnType<typeof fileStore>, id: string) {
       status: "unreadable",
       step: 0,
       maxSteps: null,
+      filesDone: null,
+      files: null,
       lastLoss: null,
       bestLoss: null,
+      measures: null,
       lastEventAt: null,
       parent: null,
       parentStep: null,

@@ -10,9 +10,9 @@ import { readCode } from "../app/reading/run_code.ts";
 import { kernelSetDigest } from "../codec/kernel_set_digest.ts";
 import { settings } from "../core/config_path.ts";
 import type { RunId } from "../core/run_id.ts";
-import type { RunOrigin } from "../core/run_origin.ts";
+import { originName, type RunOrigin } from "../core/run_origin.ts";
 import type { RunState } from "../core/run_state.ts";
-import { runSummary } from "../core/run_summary.ts";
+import { type RunSummary, runSummary } from "../core/run_summary.ts";
 import { attempt } from "../ports/attempt.ts";
 import type { Store } from "../ports/store.ts";
 import type { ArgumentsOf } from "./command_line.ts";
@@ -20,6 +20,7 @@ import { orExit, printJson, runsDirectory } from "./context.ts";
 import { diskText } from "./disk_text.ts";
 import { runPlaceOf } from "./run_at.ts";
 import { leftOutText } from "./left_out_text.ts";
+import { measuresText } from "./measures_text.ts";
 import { loss, table } from "./table.ts";
 import { UsageError } from "./usage_error.ts";
 
@@ -102,12 +103,16 @@ function print(run: RunId, state: RunState, more: readonly (readonly string[])[]
     ...(state.origin ? [["origin", originText(state.origin)]] : []),
     ["status", summary.status],
     ["step", `${summary.step} of ${summary.maxSteps}, epoch ${summary.epoch}`],
+    ...(summary.files === null ? [] : [["files", filesText(summary)]]),
     ...(summary.skippedSteps > 0 ? [["skipped", `${summary.skippedSteps} steps`]] : []),
     [
       "loss",
       `last ${loss(summary.lastLoss)}, moving average ${loss(summary.trainEmaLoss)}, ` +
       `best ${loss(summary.bestLoss)} at step ${summary.bestStep ?? "-"}`,
     ],
+    ...(summary.measures
+      ? [["measures", measuresText(summary.measures).slice(2) + ", in the last evaluation"]]
+      : []),
     ["backend", environment],
     ["kernels", kernelSetDigest(state.environment!)?.slice(0, 16) ?? "not recorded"],
     ["code", state.code?.slice(0, 12) ?? "not recorded"],
@@ -119,10 +124,16 @@ function print(run: RunId, state: RunState, more: readonly (readonly string[])[]
   console.log(table(["", ""], rows).replace(/^\s*\n/, ""));
 }
 
-function originText({ parent, takes, leftOut, divergence }: RunOrigin): string {
-  const { run, step, state } = parent;
-  const what = takes === "weights" ? "the weights" : "the state";
-  return `${what} of "${run}" at step ${step} (${state.slice(0, 12)})` +
+function filesText({ filesDone, files }: RunSummary): string {
+  return filesDone === null ? `${files}, shuffled` : `${filesDone} of ${files}`;
+}
+
+function originText(origin: RunOrigin): string {
+  const { parent, file, takes, into, leftOut, divergence } = origin;
+  const what = takes === "state" ? "the state" : "the weights";
+  const where = into === undefined ? "" : `, as its "${into}"`;
+  return `${what} of ${originName(origin)} (${(parent?.state ?? file!.digest).slice(0, 12)})` +
+    where +
     (leftOut ? `, without ${leftOutText(leftOut)}` : "") +
     (divergence === undefined ? "" : `, since its step ${divergence} could not be recomputed`);
 }

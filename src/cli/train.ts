@@ -5,6 +5,7 @@ import type { RunId } from "../core/run_id.ts";
 import type { RunState } from "../core/run_state.ts";
 import type { Store } from "../ports/store.ts";
 import { recipes } from "../recipes/mod.ts";
+import { baseOf, requireSameBase } from "./base_weights.ts";
 import { carryOut } from "./carry_out.ts";
 import type { ArgumentsOf } from "./command_line.ts";
 import {
@@ -41,9 +42,17 @@ export async function run(args: ArgumentsOf<"train">): Promise<number> {
       actual: named.name,
     });
   }
-  const { config, asked } = settingsOfArguments(state?.config ?? recipe.config, args);
-  const forNew = state === undefined ? config : asked;
-  return await carryOut({ args, store, id, recipe, state, asked: forNew });
+  if (state !== undefined) {
+    if (args.base !== undefined) requireSameBase(args.base, id, state.origin);
+    const { asked } = await settingsOfArguments(state.config!, args, recipe);
+    return await carryOut({ args, store, id, recipe, state, asked });
+  }
+  // A mistake in the settings is told before a base is trained.
+  const { asked } = await settingsOfArguments(recipe.config, args, recipe);
+  const base = await baseOf(args, store, recipe, asked, say);
+  if (base !== undefined && "exitStatus" in base) return base.exitStatus;
+  const { config } = await settingsOfArguments(base?.config ?? recipe.config, args, recipe);
+  return await carryOut({ args, store, id, recipe, state, asked: config, ...(base && { base }) });
 }
 
 interface Choice {

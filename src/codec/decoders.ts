@@ -162,6 +162,24 @@ export function partly<A>(required: Decoders, optional: Decoders): t.Decoder<unk
   );
 }
 
+/** As a decoder, for values of which `flawOf` finds nothing wrong; else what it says is the message. */
+export function refined<A>(
+  inner: t.Decoder<unknown, A>,
+  flawOf: (value: A) => string | undefined,
+): t.Decoder<unknown, A> {
+  return new t.Type<A, A, unknown>(
+    (inner as t.Type<A>).name,
+    (_): _ is A => false,
+    (value, context) => {
+      const decoded = inner.validate(value, context);
+      if (E.isLeft(decoded)) return decoded;
+      const flaw = flawOf(decoded.right);
+      return flaw === undefined ? decoded : t.failure(value, context, flaw);
+    },
+    (value) => value,
+  );
+}
+
 type Decoders = Readonly<Record<string, t.Decoder<unknown, unknown>>>;
 
 type Members<P> = {

@@ -2,10 +2,12 @@ import * as E from "fp-ts/Either.js";
 import * as t from "io-ts";
 import type { RunEvent } from "../core/event.ts";
 import type { Json } from "../core/json.ts";
+import { isSampleName, SAMPLE_NAME, type SampleFile } from "../core/sample_files.ts";
 import { runConfig, settings, writtenConfig } from "./config_codec.ts";
 import {
   count,
   decode,
+  decoder,
   digest,
   float,
   hexadecimal,
@@ -16,9 +18,15 @@ import {
 } from "./decoders.ts";
 import { encodeNumbers } from "./float_codec.ts";
 import { dataIdentity, environment } from "./identity_codec.ts";
+import { measures } from "./measures_codec.ts";
 import { writeJson } from "./json_writer.ts";
 import { runFacts, writtenFacts } from "./run_facts_codec.ts";
 import { runOrigin } from "./run_origin_codec.ts";
+
+const sampleName = decoder(
+  `name of a sample (${SAMPLE_NAME})`,
+  (value) => typeof value === "string" && isSampleName(value) ? value : undefined,
+);
 
 type DataOf<Type extends RunEvent["type"]> = Extract<RunEvent, { type: Type }>["data"];
 
@@ -32,6 +40,12 @@ const step: t.Decoder<unknown, DataOf<"StepTaken">> = partly({
   learningRate: float,
 }, { lossScale: float, fingerprint: object({ state: hexadecimal(32), tensors: hexadecimal(8) }) });
 
+const sampleFile: t.Decoder<unknown, SampleFile> = object({
+  name: sampleName,
+  digest,
+  bytes: count,
+});
+
 /** What each type of event has for data. A new type of event breaks the build here. */
 const dataOf: { readonly [Type in RunEvent["type"]]: t.Decoder<unknown, DataOf<Type>> } = {
   RunStarted: partly({
@@ -43,7 +57,11 @@ const dataOf: { readonly [Type in RunEvent["type"]]: t.Decoder<unknown, DataOf<T
   }, { heldOut: dataIdentity, code: digest, origin: runOrigin }),
   StepTaken: step,
   StepSkipped: step,
-  EvaluationTaken: partly({ step: count, loss: float, samples: count }, { emaLoss: float }),
+  EvaluationTaken: partly({ step: count, loss: float, samples: count }, {
+    emaLoss: float,
+    measures,
+  }),
+  SamplesTaken: object({ step: count, samples: t.array(sampleFile as t.Type<SampleFile>) }),
   EpochCompleted: object({ step: count, epoch: count }),
   SnapshotTaken: object({
     step: count,

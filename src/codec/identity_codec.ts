@@ -1,7 +1,7 @@
 import * as t from "io-ts";
-import type { DataIdentity } from "../core/data_identity.ts";
+import { type DataFile, type DataIdentity, flawOfFiles } from "../core/data_identity.ts";
 import type { Environment } from "../core/environment.ts";
-import { count, digest, hexadecimal, named, object, partly } from "./decoders.ts";
+import { count, digest, hexadecimal, named, object, partly, refined } from "./decoders.ts";
 
 /** Where steps are computed. */
 export const environment: t.Decoder<unknown, Environment> = partly({
@@ -16,9 +16,12 @@ function isKernelName(name: string): boolean {
   return /^[A-Za-z][\w.]*$/.test(name);
 }
 
-/** Which data a run trains on. */
-export const dataIdentity: t.Decoder<unknown, DataIdentity> = object({
-  name: t.string,
-  samples: count,
-  digest,
-});
+const dataFile: t.Decoder<unknown, DataFile> = object({ name: t.string, samples: count });
+
+const identity: t.Decoder<unknown, DataIdentity> = partly(
+  { name: t.string, samples: count, digest },
+  { files: t.array(dataFile as t.Type<DataFile>) },
+);
+
+/** Which data a run trains on: its files, if any, have all of its samples. */
+export const dataIdentity: t.Decoder<unknown, DataIdentity> = refined(identity, flawOfFiles);

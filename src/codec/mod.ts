@@ -2,6 +2,13 @@
 export { canonicalJson, type JsonError, type JsonLimits, parseJson } from "./canonical_json.ts";
 export { type CodeIdentity, codeIdentity } from "./code_identity.ts";
 export { decodeCodeManifest, encodeCodeManifest } from "./code_manifest_codec.ts";
+export {
+  type ConfigFile,
+  type ConfigFileError,
+  type ConfigFlaw,
+  decodeConfigFile,
+  type FileSettings,
+} from "./config_file_codec.ts";
 export { sha256 } from "./digest.ts";
 export {
   decodeLine,

@@ -1,10 +1,16 @@
 import type * as t from "io-ts";
-import type { LossAt, RunFacts } from "../core/run_state.ts";
+import type { EvaluationAt, LossAt, RunFacts } from "../core/run_state.ts";
 import { runConfig, writtenConfig } from "./config_codec.ts";
 import { count, dataCursor, digest, float, object, partly } from "./decoders.ts";
 import { environment } from "./identity_codec.ts";
+import { measures } from "./measures_codec.ts";
 
 const lossAt: t.Decoder<unknown, LossAt> = object({ step: count, loss: float });
+
+const evaluationAt: t.Decoder<unknown, EvaluationAt> = partly(
+  { step: count, loss: float },
+  { measures },
+);
 
 /** Those facts that a run need not have. */
 export const laterFacts = {
@@ -14,8 +20,8 @@ export const laterFacts = {
   skippedSteps: count,
   lastLoss: lossAt,
   trainEmaLoss: float,
-  lastEvaluation: lossAt,
-  bestEvaluation: lossAt,
+  lastEvaluation: evaluationAt,
+  bestEvaluation: evaluationAt,
   worseEvaluations: count,
   bestTrainLoss: lossAt,
   failedSnapshot: count,

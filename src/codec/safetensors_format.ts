@@ -24,18 +24,19 @@ export const ITEM_BYTES: Readonly<Record<DType, number>> = { float32: 4, int32: 
 /** The names that safetensors gives the element types. */
 export const DTYPE_NAMES: Readonly<Record<DType, string>> = { float32: "F32", int32: "I32" };
 
-/** The element type that safetensors calls `name`, or undefined where foldlog does not know it. */
-export function dtypeNamed(name: string): DType | undefined {
-  return DTYPES.find((dtype) => DTYPE_NAMES[dtype] === name);
-}
+/** The element types that safetensors names so, and the bytes of an element of each: what a reader takes. */
+export type StoredTypes<Name extends string> = Readonly<Record<Name, number>>;
+
+/** The types of foldlog's own files. */
+export const OWN_TYPES: StoredTypes<"F32" | "I32"> = { F32: 4, I32: 4 };
 
 /**
  * The bytes of a tensor, or undefined when the shape is none: a dimension that is not a whole
  * number from 0 up, or a size that binary64 cannot hold exactly. Dimensions are multiplied from
  * left to right, so a zero does not excuse an overflow before it, as in the reference reader.
  */
-export function checkedBytes(dtype: DType, shape: readonly unknown[]): number | undefined {
-  let bytes = ITEM_BYTES[dtype];
+export function checkedBytes(itemBytes: number, shape: readonly unknown[]): number | undefined {
+  let bytes = itemBytes;
   for (const dimension of shape) {
     if (!isCount(dimension)) return undefined;
     bytes *= dimension;
@@ -48,5 +49,3 @@ export function checkedBytes(dtype: DType, shape: readonly unknown[]): number | 
 export function isCount(value: unknown): value is number {
   return Number.isSafeInteger(value) && (value as number) >= 0 && !Object.is(value, -0);
 }
-
-const DTYPES: readonly DType[] = ["float32", "int32"];

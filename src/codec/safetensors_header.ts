@@ -1,51 +1,52 @@
 import * as E from "fp-ts/Either.js";
-import type { DType } from "../core/host_tensor.ts";
 import type { Json } from "../core/json.ts";
 import { parseJson } from "./canonical_json.ts";
 import { quoted } from "./quoted.ts";
 import type { SafetensorsError } from "./safetensors_error.ts";
 import {
   checkedBytes,
-  DTYPE_NAMES,
-  dtypeNamed,
   HEADER_LIMITS,
   isCount,
   METADATA_KEY,
+  type StoredTypes,
 } from "./safetensors_format.ts";
 
 /** One tensor's place: bytes `begin` to `end` of the data that follows the header. */
-export interface SafetensorsEntry {
+export interface SafetensorsEntry<Dtype extends string = string> {
   readonly name: string;
-  readonly dtype: DType;
+  /** As safetensors names it. */
+  readonly dtype: Dtype;
   readonly shape: readonly number[];
   readonly begin: number;
   readonly end: number;
 }
 
 /** A checked header: its entries, in the order of their data, cover the data exactly. */
-export interface SafetensorsHeader {
-  readonly entries: readonly SafetensorsEntry[];
+export interface SafetensorsHeader<Dtype extends string = string> {
+  readonly entries: readonly SafetensorsEntry<Dtype>[];
   readonly metadata: Readonly<Record<string, string>>;
 }
 
 /**
- * Parses the JSON header of a file with `dataBytes` bytes of data, and checks every claim it makes.
+ * Parses the JSON header of a file with `dataBytes` bytes of data, and checks every claim it makes. A
+ * tensor of another type than `types` is refused.
  *
  * Nothing is allocated for the data, so overlapping tensors cannot multiply it. Never throws.
  */
-export function parseSafetensorsHeader(
+export function parseSafetensorsHeader<Dtype extends string>(
   text: string,
   dataBytes: number,
-): E.Either<SafetensorsError, SafetensorsHeader> {
+  types: StoredTypes<Dtype>,
+): E.Either<SafetensorsError, SafetensorsHeader<Dtype>> {
   const json = parseJson(text, HEADER_LIMITS);
   if (E.isLeft(json)) return E.left({ type: "BadHeaderJson", json: json.left });
   if (!isObject(json.right)) return bad("bad header", "a JSON object", shown(json.right));
   const metadata = parseMetadata(json.right);
   if (E.isLeft(metadata)) return metadata;
-  const entries: SafetensorsEntry[] = [];
+  const entries: SafetensorsEntry<Dtype>[] = [];
   for (const name of Object.keys(json.right)) {
     if (name === METADATA_KEY) continue;
-    const entry = parseEntry(name, json.right[name]);
+    const entry = parseEntry(name, json.right[name], types);
     if (E.isLeft(entry)) return entry;
     entries.push(entry.right);
   }
@@ -73,10 +74,11 @@ function parseMetadata(
   return E.right(metadata as SafetensorsHeader["metadata"]);
 }
 
-function parseEntry(
+function parseEntry<Dtype extends string>(
   name: string,
   entry: Json | undefined,
-): E.Either<SafetensorsError, SafetensorsEntry> {
+  types: StoredTypes<Dtype>,
+): E.Either<SafetensorsError, SafetensorsEntry<Dtype>> {
   if (!isText(name)) return bad("bad name", "well-formed text", quoted(name), name);
   if (!isObject(entry)) return bad("bad entry", "a JSON object", shown(entry), name);
   const missing = FIELDS.find((field) => !Object.hasOwn(entry, field));
@@ -84,17 +86,16 @@ function parseEntry(
   const unknown = Object.keys(entry).find((field) => !FIELDS.includes(field));
   if (unknown !== undefined) return bad("bad entry", FIELDS.join(", "), quoted(unknown), name);
 
-  const { dtype: dtypeName, shape, data_offsets: offsets } = entry;
-  if (typeof dtypeName !== "string") return bad("bad dtype", "a string", shown(dtypeName), name);
-  const dtype = dtypeNamed(dtypeName);
-  if (dtype === undefined) {
-    const expected = Object.values(DTYPE_NAMES);
-    return E.left({ type: "UnsupportedDtype", tensor: name, expected, actual: dtypeName });
+  const { dtype, shape, data_offsets: offsets } = entry;
+  if (typeof dtype !== "string") return bad("bad dtype", "a string", shown(dtype), name);
+  if (!isOneOf(types, dtype)) {
+    const expected = Object.keys(types);
+    return E.left({ type: "UnsupportedDtype", tensor: name, expected, actual: dtype });
   }
   if (!Array.isArray(shape)) return bad("bad shape", "an array", shown(shape), name);
   const misfit = shape.find((dimension) => !isCount(dimension));
   if (misfit !== undefined) return bad("bad shape", "whole numbers from 0 up", shown(misfit), name);
-  const bytes = checkedBytes(dtype, shape);
+  const bytes = checkedBytes(types[dtype], shape);
   if (bytes === undefined) {
     return bad("bad shape", "at most 2^53 - 1 bytes", shown(shape), name);
   }
@@ -124,6 +125,10 @@ function findHole(entries: readonly SafetensorsEntry[], dataBytes: number): Refu
 function bad(reason: string, expected: string, actual: string, tensor?: string): Refusal {
   const where = tensor === undefined ? {} : { tensor };
   return E.left({ type: "BadSafetensors", reason, expected, actual, ...where });
+}
+
+function isOneOf<Name extends string>(types: StoredTypes<Name>, name: string): name is Name {
+  return Object.hasOwn(types, name);
 }
 
 function isObject(value: Json | undefined): value is JsonObject {

@@ -114,7 +114,7 @@ function tensorBytes(name: string, { dtype, shape, data }: HostTensor): number {
     );
   }
   const wanted = dtype === "float32" ? Float32Array : Int32Array;
-  const bytes = checkedBytes(dtype, shape);
+  const bytes = checkedBytes(ITEM_BYTES[dtype], shape);
   if (data instanceof wanted && data.byteLength === bytes) return bytes;
   const expected = `${wanted.name} with ${bytes ?? "countable"} bytes for shape [${shape}]`;
   const actual = `${data.constructor.name} with ${data.byteLength}`;

@@ -66,19 +66,33 @@ export function checkConfig(
   config: RunConfig,
   asked: readonly string[] = [],
 ): E.Either<SettingError, RunConfig> {
+  const [first] = badSettings(config, asked);
+  return first === undefined ? E.right(config) : E.left(first);
+}
+
+/** A setting whose value makes no sense. */
+export type BadSetting = Extract<SettingError, { readonly type: "BadSetting" }>;
+
+/** Every setting whose value makes no sense, once: those of `asked` before the others, each in sorted order. */
+export function badSettings(
+  config: RunConfig,
+  asked: readonly string[] = [],
+): readonly BadSetting[] {
   const all = [...settings(config)];
   const isAsked = ([path]: readonly [string, Setting]) => asked.includes(path);
-  for (const [path, value] of [...all.filter(isAsked), ...all]) {
-    const rule = RULES[path];
-    if (rule !== undefined && !rule[1](value, config)) {
-      return E.left({ type: "BadSetting", path, expected: rule[0], found: String(value) });
-    }
-    if (typeof value === "number" && (!Number.isFinite(value) || Object.is(value, -0))) {
-      const found = Object.is(value, -0) ? "-0" : String(value);
-      return E.left({ type: "BadSetting", path, expected: "a finite number, not -0", found });
-    }
-  }
-  return E.right(config);
+  return [...all.filter(isAsked), ...all.filter((setting) => !isAsked(setting))].flatMap(
+    ([path, value]): readonly BadSetting[] => {
+      const rule = RULES[path];
+      if (rule !== undefined && !rule[1](value, config)) {
+        return [{ type: "BadSetting", path, expected: rule[0], found: String(value) }];
+      }
+      if (typeof value === "number" && (!Number.isFinite(value) || Object.is(value, -0))) {
+        const found = Object.is(value, -0) ? "-0" : String(value);
+        return [{ type: "BadSetting", path, expected: "a finite number, not -0", found }];
+      }
+      return [];
+    },
+  );
 }
 
 function isShare(value: Setting): boolean {

@@ -3,8 +3,10 @@ import type { Setting } from "./config_path.ts";
 import type { DataIdentity } from "./data_identity.ts";
 import type { Digest } from "./digest.ts";
 import type { Environment } from "./environment.ts";
+import type { Measures } from "./measures.ts";
 import type { RunFacts } from "./run_state.ts";
 import type { RunOrigin } from "./run_origin.ts";
+import type { SampleFile } from "./sample_files.ts";
 import type { SettingClass } from "./setting_class.ts";
 
 /**
@@ -18,6 +20,7 @@ export type RunEvent =
   | StepTaken
   | StepSkipped
   | EvaluationTaken
+  | SamplesTaken
   | EpochCompleted
   | SnapshotTaken
   | SnapshotFailed
@@ -114,7 +117,15 @@ export interface EvaluationTaken {
     readonly samples: number;
     /** The same of the average of the parameters, where one is kept. */
     readonly emaLoss?: number;
+    /** What else the task measured, by name; there is at least one where this is. */
+    readonly measures?: Measures;
   };
+}
+
+/** The parameters of `step`, just evaluated, made files for people; all of them are durable in the store. */
+export interface SamplesTaken {
+  readonly type: "SamplesTaken";
+  readonly data: { readonly step: number; readonly samples: readonly SampleFile[] };
 }
 
 /** Every sample of epoch `epoch` (counted from 0) was used once. */
@@ -285,6 +296,7 @@ export function isComputation(event: RunEvent): boolean {
     case "StepTaken":
     case "StepSkipped":
     case "EvaluationTaken":
+    case "SamplesTaken":
     case "EpochCompleted":
       return true;
     case "ConfigChanged":

@@ -48,14 +48,19 @@ function evolved(state: RunState, event: RunEvent): RunState {
       };
     }
     case "EvaluationTaken": {
-      const { step, loss, emaLoss = loss } = event.data;
-      const lastEvaluation = { step, loss: emaLoss };
+      const { step, loss, emaLoss = loss, measures } = event.data;
+      const lastEvaluation = { step, loss: emaLoss, ...(measures && { measures }) };
       const { worseEvaluations = 0, ...before } = state;
       const bestEvaluation = lower(state.bestEvaluation, lastEvaluation);
       const worse = bestEvaluation === lastEvaluation ? {} : {
         worseEvaluations: worseEvaluations + 1,
       };
       return { ...before, lastEvaluation, bestEvaluation, ...worse };
+    }
+    case "SamplesTaken": {
+      const { sampleFiles = [] } = state;
+      const named = event.data.samples.map(({ digest }) => digest);
+      return withSampleFiles(state, [...sampleFiles, ...named]);
     }
     case "EpochCompleted":
       return state;
@@ -119,7 +124,12 @@ function rewound(state: RunState, { data }: RunRewound): RunState {
     snapshots: state.snapshots.filter(isLive),
   };
   const left = state.snapshots.filter((ref) => !isLive(ref));
-  return withAbandoned(withOtherCode(back, codeOfRun(state)), [...state.abandoned ?? [], ...left]);
+  const named = withSampleFiles(withOtherCode(back, codeOfRun(state)), state.sampleFiles ?? []);
+  return withAbandoned(named, [...state.abandoned ?? [], ...left]);
+}
+
+function withSampleFiles(state: RunState, sampleFiles: readonly Digest[]): RunState {
+  return sampleFiles.length === 0 ? state : { ...state, sampleFiles };
 }
 
 function withAbandoned(state: RunState, abandoned: readonly SnapshotRef[]): RunState {
@@ -173,7 +183,7 @@ function averaged(
 }
 
 /** The earlier of the two wins a tie, and any number beats NaN. */
-function lower(best: LossAt | undefined, next: LossAt): LossAt {
+function lower<At extends LossAt>(best: At | undefined, next: At): At {
   if (best === undefined || Number.isNaN(best.loss)) return next;
   return next.loss < best.loss ? next : best;
 }

@@ -1,3 +1,5 @@
+import { lastUpTo } from "./last_up_to.ts";
+
 /** Places that are passed over in a row of places 0, 1, 2 ...: what stays is counted by an index of its own. */
 export interface Gaps {
   /** How many places are passed over. */
@@ -48,15 +50,4 @@ export function gapsAt(ranges: readonly (readonly [first: number, end: number])[
       return n < 0 ? place : Math.max(place, ends[n]!) - passed[n]!;
     },
   };
-}
-
-/** The last position of an ascending row whose value is at most `most`, or -1. */
-function lastUpTo(row: readonly number[], most: number): number {
-  let [from, to] = [0, row.length];
-  while (from < to) {
-    const middle = (from + to) >>> 1;
-    if (row[middle]! <= most) from = middle + 1;
-    else to = middle;
-  }
-  return from - 1;
 }

@@ -39,7 +39,7 @@ export {
   withSettings,
 } from "./config_path.ts";
 export { type DataCursor, startOfData } from "./data_cursor.ts";
-export type { DataIdentity } from "./data_identity.ts";
+export { type DataFile, type DataIdentity, isSameData } from "./data_identity.ts";
 export { carriedOver, type DataOrder, dataOrder, type DataOrderOptions } from "./data_order.ts";
 export { decide, type DecideError } from "./decide.ts";
 export { type Digest, isDigest } from "./digest.ts";
@@ -60,6 +60,7 @@ export {
   type RunResumed,
   type RunRewound,
   type RunStarted,
+  type SamplesTaken,
   type SnapshotFailed,
   type SnapshotMaterialized,
   type SnapshotPruned,
@@ -70,6 +71,7 @@ export {
   type StepTaken,
 } from "./event.ts";
 export { evolve, initialState } from "./evolve.ts";
+export { type FileProgress, fileProgress, filesAt, filesName } from "./file_progress.ts";
 export { type HistoryFlaw, historyFlaw } from "./history_flaw.ts";
 export { bytesOf, type DType, type HostTensor, sizeOf } from "./host_tensor.ts";
 export type { Json } from "./json.ts";
@@ -83,6 +85,8 @@ export {
   positionAfterStep,
 } from "./live_path.ts";
 export { lossCurve, type LossPoint, project, type Projection, runState } from "./projection.ts";
+export { isMeasureName, type Measures } from "./measures.ts";
+export { isSampleName, type SampleFile, sampleNameFlaw, samplesShown } from "./sample_files.ts";
 export { EVENT_FORMAT, type RecordedEvent } from "./recorded_event.ts";
 export {
   anyOf,
@@ -107,9 +111,17 @@ export {
 } from "./replay_segments.ts";
 export { bits, foldIn, key, normal, type RngKey, split, uniform } from "./rng_key.ts";
 export { type BadRunId, parseRunId, type RunId } from "./run_id.ts";
-export type { ParentState, RunOrigin } from "./run_origin.ts";
+export type {
+  OriginInFile,
+  OriginInRun,
+  ParentState,
+  RunOrigin,
+  WeightsName,
+  WeightsSource,
+} from "./run_origin.ts";
 export { parsePlace, PLACE_NAMES, type RunPlace, stepOfPlace } from "./run_place.ts";
 export {
+  type EvaluationAt,
   factsOf,
   keptSnapshots,
   type LossAt,

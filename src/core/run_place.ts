@@ -59,7 +59,7 @@ export function stepOfPlace(place: RunPlace, run: RunState): E.Either<string, nu
     case "step":
       if (place.step > run.step) return E.left(`its log ends at step ${run.step}`);
       return place.step < first
-        ? E.left(`it begins at step ${first}, as a fork of "${run.origin?.parent.run}"`)
+        ? E.left(`it begins at step ${first}, as a fork of "${run.origin?.parent?.run}"`)
         : E.right(place.step);
   }
 }

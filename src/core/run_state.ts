@@ -4,6 +4,7 @@ import type { DataIdentity } from "./data_identity.ts";
 import type { Digest } from "./digest.ts";
 import type { Environment } from "./environment.ts";
 import type { SnapshotReason } from "./event.ts";
+import type { Measures } from "./measures.ts";
 import type { RunOrigin } from "./run_origin.ts";
 
 /** Where a run is in its life. A run that died without a word is still "running" in its log. */
@@ -31,6 +32,11 @@ export interface LossAt {
   readonly loss: number;
 }
 
+/** What an evaluation says of the parameters of a step. */
+export interface EvaluationAt extends LossAt {
+  readonly measures?: Measures;
+}
+
 /** What the events up to a step say of a training: what a rewind goes back to. */
 export interface RunFacts {
   /** The settings now: RunStarted's, and what ConfigChanged changed of them. */
@@ -45,9 +51,9 @@ export interface RunFacts {
   readonly lastLoss?: LossAt;
   /** Exponential moving average of the training losses, those that are not finite left out. */
   readonly trainEmaLoss?: number;
-  readonly lastEvaluation?: LossAt;
+  readonly lastEvaluation?: EvaluationAt;
   /** Lowest evaluation loss. */
-  readonly bestEvaluation?: LossAt;
+  readonly bestEvaluation?: EvaluationAt;
   /** Evaluations since then that were no better; absent for none. */
   readonly worseEvaluations?: number;
   /** Lowest training loss. */
@@ -74,6 +80,8 @@ export interface RunState extends RunFacts {
   readonly abandoned?: readonly SnapshotRef[];
   /** Other code than `code` that the log names; absent for none. */
   readonly otherCode?: readonly Digest[];
+  /** The files of all samples that the log names, in whatever branch, in its order; absent for none. */
+  readonly sampleFiles?: readonly Digest[];
 }
 
 /** All code that a log names, by the digests of its manifests. */
@@ -101,6 +109,7 @@ export function ownSteps({ step, origin }: RunState): number {
 /** What a state says of the training alone. */
 export function factsOf(state: RunState): RunFacts {
   const { status: _1, version: _2, task: _3, data: _4, heldOut: _5, ...rest } = state;
-  const { origin: _6, step: _7, snapshots: _8, abandoned: _9, otherCode: _10, ...facts } = rest;
+  const { origin: _6, step: _7, snapshots: _8, abandoned: _9, otherCode: _10, ...more } = rest;
+  const { sampleFiles: _11, ...facts } = more;
   return facts;
 }

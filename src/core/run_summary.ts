@@ -1,6 +1,8 @@
 import type { RunConfig } from "./config.ts";
 import type { Digest } from "./digest.ts";
 import type { Environment } from "./environment.ts";
+import { fileProgress } from "./file_progress.ts";
+import type { Measures } from "./measures.ts";
 import { ownSteps, type RunState, type RunStatus } from "./run_state.ts";
 
 /** What a person wants to know of a run at a glance. */
@@ -10,6 +12,10 @@ export interface RunSummary {
   readonly step: number;
   readonly maxSteps: number | null;
   readonly epoch: number;
+  /** Files of the data that are wholly used in this epoch; null where they are not read in order. */
+  readonly filesDone: number | null;
+  /** Files that the data consists of; null where it is none. */
+  readonly files: number | null;
   /** How many of the steps were skipped: their gradients were not finite at their loss scale. */
   readonly skippedSteps: number;
   readonly backend: string | null;
@@ -19,6 +25,8 @@ export interface RunSummary {
   /** Lowest evaluation loss, or lowest training loss where nothing was evaluated. */
   readonly bestLoss: number | null;
   readonly bestStep: number | null;
+  /** What the last evaluation measured beside the loss. */
+  readonly measures: Measures | null;
   /** Steps of the live branch whose losses are recorded: a fork has none of before it began. */
   readonly history: number;
   readonly snapshots: readonly { readonly step: number; readonly id: Digest }[];
@@ -38,12 +46,15 @@ export function runSummary(state: RunState): RunSummary {
     step: state.step,
     maxSteps: state.config?.steps.max ?? null,
     epoch: state.cursor.epoch,
+    filesDone: fileProgress(state)?.done ?? null,
+    files: state.data?.files?.length ?? null,
     skippedSteps: state.skippedSteps ?? 0,
     backend: state.environment?.backend ?? null,
     lastLoss: state.lastLoss?.loss ?? null,
     trainEmaLoss: state.trainEmaLoss ?? null,
     bestLoss: best?.loss ?? null,
     bestStep: best?.step ?? null,
+    measures: state.lastEvaluation?.measures ?? null,
     history: ownSteps(state),
     snapshots: state.snapshots.map(({ step, snapshot }) => ({ step, id: snapshot })),
     config: state.config ?? null,

@@ -54,3 +54,10 @@ export interface FileRef {
   readonly digest: Digest;
   readonly bytes: number;
 }
+
+/** The parameters that a snapshot holds, trained and frozen ones, by path. */
+export function paramsOf(
+  { groups: { model = new Map(), base = new Map() } }: Snapshot,
+): TensorGroup {
+  return new Map([...model, ...base]);
+}

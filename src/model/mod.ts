@@ -1,4 +1,5 @@
 /** Pure models. @module */
+export { accuracy } from "./accuracy.ts";
 export { encoderOutputs, type EncoderParams, type EncoderSizes, initEncoder } from "./encoder.ts";
 export { fullAttention } from "./full_attention.ts";
 export { languageModelLoss, nextTokenLogits, type TokenTensors } from "./language_model.ts";

@@ -2,6 +2,7 @@
 export { attempt, type Await, fail } from "./attempt.ts";
 export type { BatchSource } from "./batch_source.ts";
 export type { Clock } from "./clock.ts";
+export type { DataFileError } from "./data_file.ts";
 export type { BackendUnavailable, Device } from "./device.ts";
 export type { EventLog, Extent, LogContents, LogError, LogWriter, TornTail } from "./event_log.ts";
 export { foldOf } from "./fold_log.ts";
@@ -20,4 +21,5 @@ export type {
 export type { Stopwatch } from "./stopwatch.ts";
 export type { SourceError, SourceStore, StoredSources } from "./source_store.ts";
 export type { Store } from "./store.ts";
+export type { WeightsFile } from "./weights_file.ts";
 export { defineTask, type Evaluation, type Task, type TaskSource } from "./task.ts";

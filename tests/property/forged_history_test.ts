@@ -294,7 +294,7 @@ backendTest("cpu", "a fork whose origin was rewritten is not gone on with", asyn
   const store = await trained(device);
   await orThrow(forkRun({ store, device }, "a", "b", tenSteps, { at: 6 }));
   const [begun] = await eventsOf(store, "b");
-  assert.ok(begun?.type === "RunStarted" && begun.data.origin);
+  assert.ok(begun?.type === "RunStarted" && begun.data.origin?.parent);
   const { origin } = begun.data;
   const history = "1".repeat(64);
   const others = [

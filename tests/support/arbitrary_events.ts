@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { seal, type Stamp } from "../../src/codec/envelope_codec.ts";
 import type { OptimizerName, Precision, RunConfig } from "../../src/core/config.ts";
+import type { DataIdentity } from "../../src/core/data_identity.ts";
 import type { Environment } from "../../src/core/environment.ts";
 import type { RunEvent } from "../../src/core/event.ts";
 import type { RecordedEvent } from "../../src/core/recorded_event.ts";
@@ -87,9 +88,17 @@ const config: fc.Arbitrary<RunConfig> = fc.record({
   lossScale: fc.record({ initial: float, growthInterval: count }),
 });
 
-const dataIdentity = fc.record({ name: text, samples: count, digest });
+const dataFile = fc.record({ name: text, samples: fc.nat() });
 
-const origin: fc.Arbitrary<RunOrigin> = fc.record({
+const dataIdentity: fc.Arbitrary<DataIdentity> = fc.oneof(
+  fc.record({ name: text, samples: count, digest }),
+  fc.record({ name: text, digest, files: fc.array(dataFile, { maxLength: 3 }) }).map((files) => ({
+    ...files,
+    samples: files.files.reduce((sum, { samples }) => sum + samples, 0),
+  })),
+);
+
+const originInRun: fc.Arbitrary<RunOrigin> = fc.record({
   parent: fc.record({ run: text, step: count, state: digest, history: digest, envelope: digest }),
   takes: fc.constantFrom("state", "weights"),
   snapshot: digest,
@@ -101,9 +110,32 @@ const origin: fc.Arbitrary<RunOrigin> = fc.record({
     places: fc.array(fc.record({ epoch: count, index: count, count }), { maxLength: 3 }),
   }),
   divergence: count,
+  into: text,
 }, { requiredKeys: ["parent", "takes", "snapshot", "step", "epoch", "index"] });
 
+const originInFile: fc.Arbitrary<RunOrigin> = fc.record({
+  file: fc.record({ name: text, digest }),
+  takes: fc.constant("weights"),
+  snapshot: digest,
+  step: count,
+  epoch: count,
+  index: count,
+  into: text,
+}, { requiredKeys: ["file", "takes", "snapshot", "step", "epoch", "index"] });
+
+const origin = fc.oneof(originInRun, originInFile);
+
 const lossAt = fc.record({ step: count, loss: float });
+
+const measures = fc.dictionary(fc.stringMatching(/^[A-Za-z][A-Za-z0-9._-]{0,63}$/), float, {
+  minKeys: 1,
+  maxKeys: 3,
+  noNullPrototype: true,
+});
+
+const evaluationAt = fc.record({ step: count, loss: float, measures }, {
+  requiredKeys: ["step", "loss"],
+});
 
 const facts: fc.Arbitrary<RunFacts> = fc.record({
   config,
@@ -113,8 +145,8 @@ const facts: fc.Arbitrary<RunFacts> = fc.record({
   skippedSteps: fc.nat(), // which later steps add to
   lastLoss: lossAt,
   trainEmaLoss: float,
-  lastEvaluation: lossAt,
-  bestEvaluation: lossAt,
+  lastEvaluation: evaluationAt,
+  bestEvaluation: evaluationAt,
   worseEvaluations: fc.nat(),
   bestTrainLoss: lossAt,
   failedSnapshot: count,
@@ -148,8 +180,20 @@ const dataOf: DataOf = {
   }, { requiredKeys: ["task", "config", "data", "environment", "state"] }),
   StepTaken: step,
   StepSkipped: step,
-  EvaluationTaken: fc.record({ step: count, loss: float, samples: count, emaLoss: float }, {
-    requiredKeys: ["step", "loss", "samples"],
+  EvaluationTaken: fc.record(
+    { step: count, loss: float, samples: count, emaLoss: float, measures },
+    { requiredKeys: ["step", "loss", "samples"] },
+  ),
+  SamplesTaken: fc.record({
+    step: count,
+    samples: fc.array(
+      fc.record({
+        name: fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/),
+        digest,
+        bytes: count,
+      }),
+      { maxLength: 3 },
+    ),
   }),
   EpochCompleted: fc.record({ step: count, epoch: count }),
   SnapshotTaken: fc.record({

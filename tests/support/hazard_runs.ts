@@ -64,6 +64,9 @@ export function hazardTask(changes: PartialConfig = {}, samples: number = SAMPLE
     evaluation: {
       data: points("held out", 5),
       loss: (layers: Layers, { x, y }) => meanSquare(output(layers, x as tf.Tensor2D, 0), y),
+      measures: (layers: Layers, { x, y }) => ({
+        farthest: tf.max(tf.abs(tf.sub(output(layers, x as tf.Tensor2D, 0), y))),
+      }),
     },
     init: (key): Layers => [layer(foldIn(key, 0), 2, 4), layer(foldIn(key, 1), 4, 1)],
     loss: (layers, { x, y }, key) => meanSquare(output(layers, x as tf.Tensor2D, 0.25, key), y),

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { RunEvent, StepTaken } from "../../src/core/event.ts";
+import type { Measures } from "../../src/core/measures.ts";
 import { eventDifference } from "../../src/app/compare/event_difference.ts";
 import { snapshotTaken, started, stepSkipped, stepTaken } from "../../src/testing/sample_events.ts";
 
@@ -55,6 +56,14 @@ Deno.test("of one step the step itself comes first, whatever the order in the lo
   assert.equal(eventDifference(run, other)?.a, "StepTaken");
   const evaluated = [started, stepTaken(1), stepTaken(2), evaluation(2, 0.6)];
   assert.equal(eventDifference(run, evaluated)?.a, "EvaluationTaken");
+});
+
+Deno.test("measures are compared where both runs have them", () => {
+  const steps = [started, stepTaken(1)];
+  const [a, b] = [0.5, 0.75].map((accuracy) => [...steps, evaluation(1, 1, { accuracy })]);
+  const members = [{ name: "measures", a: { accuracy: 0.5 }, b: { accuracy: 0.75 } }];
+  assert.deepEqual(eventDifference(a!, b!)?.members, members);
+  assert.equal(eventDifference(a!, [...steps, evaluation(1, 1)]), undefined);
 });
 
 Deno.test("a step that is skipped in one run differs in its type too", () => {
@@ -130,8 +139,11 @@ Deno.test("how a run started is its task and its state; a fork is compared from 
   assert.equal(eventDifference(run, [fork, stepTaken(2, 9)])?.step, 2);
 });
 
-function evaluation(step: number, loss: number): RunEvent {
-  return { type: "EvaluationTaken", data: { step, loss, samples: 4 } };
+function evaluation(step: number, loss: number, measures?: Measures): RunEvent {
+  return {
+    type: "EvaluationTaken",
+    data: { step, loss, samples: 4, ...(measures && { measures }) },
+  };
 }
 
 function change(step: number, rate: number): RunEvent {

@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import type { RunEvent, StepTaken } from "../../src/core/event.ts";
 import { evolve, initialState } from "../../src/core/evolve.ts";
+import type { Measures } from "../../src/core/measures.ts";
 import type { RunState } from "../../src/core/run_state.ts";
+import { runSummary } from "../../src/core/run_summary.ts";
 import { goldenEvents } from "../golden/golden_run.ts";
 
 const started = goldenEvents[0] as Extract<RunEvent, { type: "RunStarted" }>;
@@ -234,6 +236,18 @@ Deno.test("evolve() starts afresh at RunStarted, whatever came before", () => {
   assert.equal(version, goldenEvents.length + 1);
 });
 
+Deno.test("evolve() keeps what the last evaluation measured, and what the best one did", () => {
+  const first = evaluated(1, 0.5, { accuracy: 0.75 });
+  const second = evaluated(2, 0.625, { accuracy: 0.5 });
+  const state = after([stepTaken(1, 1), first, stepTaken(2, 1), second]);
+  assert.deepEqual(state.lastEvaluation, { step: 2, loss: 0.625, measures: { accuracy: 0.5 } });
+  assert.deepEqual(state.bestEvaluation, { step: 1, loss: 0.5, measures: { accuracy: 0.75 } });
+  assert.deepEqual(runSummary(state).measures, { accuracy: 0.5 });
+  const plain = [first, second, evaluated(3, 1)].reduce(evolve, state);
+  assert.deepEqual(plain.lastEvaluation, { step: 3, loss: 1 });
+  assert.equal(runSummary(plain).measures, null);
+});
+
 /** The state after RunStarted and the given events. */
 function after(events: readonly RunEvent[]): RunState {
   return [started, ...events].reduce(evolve, initialState);
@@ -247,8 +261,11 @@ function stepTaken(step: number, loss: number, cursor = { epoch: 0, index: step 
   };
 }
 
-function evaluated(step: number, loss: number): RunEvent {
-  return { type: "EvaluationTaken", data: { step, loss, samples: 1 } };
+function evaluated(step: number, loss: number, measures?: Measures): RunEvent {
+  return {
+    type: "EvaluationTaken",
+    data: { step, loss, samples: 1, ...(measures && { measures }) },
+  };
 }
 
 function snapshotTaken(step: number, reason: "scheduled" | "final") {

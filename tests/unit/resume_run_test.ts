@@ -59,7 +59,7 @@ backendTest(
     assert.deepEqual([run, state.status, state.step], ["b", "completed", 10]);
     assert.deepEqual([fork?.origin.step, fork?.origin.divergence], [4, 5]);
     assert.deepEqual(await eventsOf(store), before);
-    assert.equal((await orThrow(readRun(store, "b"))).state.origin?.parent.run, "a");
+    assert.equal((await orThrow(readRun(store, "b"))).state.origin?.parent?.run, "a");
     const said = notices.find(({ type }) => type === "Forked");
     assert.deepEqual(said, { type: "Forked", run: "b", step: 4, divergence: 5 });
   },

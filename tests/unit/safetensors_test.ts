@@ -9,6 +9,7 @@ import {
   type SafetensorsFile,
 } from "../../src/codec/safetensors.ts";
 import { bytesOf, type HostTensor } from "../../src/core/host_tensor.ts";
+import { serveRanges } from "../support/serve_ranges.ts";
 
 // Written by the reference implementation, Python's safetensors 0.8.0: serialize(..., {"format": "pt"}).
 const REFERENCE_HEADER = '{"__metadata__":{"format":"pt"},' +
@@ -428,19 +429,4 @@ function assertSameTensor(actual: HostTensor | undefined, expected: HostTensor):
   assert.deepEqual(actual.shape, expected.shape);
   assert.equal(actual.data.constructor, expected.data.constructor);
   assert.deepEqual(Uint8Array.from(bytesOf(actual)), Uint8Array.from(bytesOf(expected)));
-}
-
-/** A `fetch` that answers every request with these bytes, in part where a range is asked for. */
-function serveRanges(bytes: Uint8Array<ArrayBuffer>): typeof fetch {
-  return (_input, init) => {
-    const range = /^bytes=(\d+)-(\d+)$/.exec(new Headers(init?.headers).get("range") ?? "");
-    const [begin, end] = range === null
-      ? [0, bytes.length]
-      : [Number(range[1]), Number(range[2]) + 1];
-    const headers = {
-      ETag: '"local"',
-      "Content-Range": `bytes ${begin}-${end - 1}/${bytes.length}`,
-    };
-    return Promise.resolve(new Response(bytes.slice(begin, end), { status: 206, headers }));
-  };
 }

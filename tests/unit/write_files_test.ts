@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import * as E from "fp-ts/Either.js";
 import { writeFiles } from "../../src/adapters/files/write_files.ts";
+import { writeNewFile } from "../../src/adapters/files/write_new_file.ts";
 import { orThrow } from "../../src/app/errors/or_throw.ts";
 import { fileTree } from "../support/file_tree.ts";
 
@@ -40,4 +41,30 @@ Deno.test("writeFiles() writes nothing at all where a path leads elsewhere", asy
     );
   }
   assert.deepEqual([...Deno.readDirSync(tree.path)], []);
+});
+
+Deno.test("writeFiles() leaves nothing where one of the files cannot be written", async () => {
+  await using tree = await fileTree({});
+  await Deno.mkdir(`${tree.path}/empty`);
+  const unfit = new Map([["b/c", Uint8Array.of(1)], ["a", Uint8Array.of(1)], [
+    "a/b",
+    Uint8Array.of(2),
+  ]]);
+  for (const place of ["empty", "new"]) {
+    const refused = await writeFiles(`${tree.path}/${place}`, unfit)();
+    assert.ok(E.isLeft(refused) && refused.left.type === "SourcesUnavailable", place);
+  }
+  assert.deepEqual([...Deno.readDirSync(tree.path)].map(({ name }) => name), ["empty"]);
+  assert.deepEqual([...Deno.readDirSync(`${tree.path}/empty`)], []);
+});
+
+Deno.test("writeNewFile() writes a file that is not there, and never over one that is", async () => {
+  await using tree = await fileTree({ "taken": "mine" });
+  await orThrow(writeNewFile(`${tree.path}/new/file`, Uint8Array.of(1, 2)));
+  assert.deepEqual(await Deno.readFile(`${tree.path}/new/file`), Uint8Array.of(1, 2));
+  const refused = await writeNewFile(`${tree.path}/taken`, Uint8Array.of(1))();
+  assert.ok(E.isLeft(refused) && refused.left.type === "FileExists");
+  assert.equal(await Deno.readTextFile(`${tree.path}/taken`), "mine");
+  const names = [...Deno.readDirSync(tree.path)].map(({ name }) => name).sort();
+  assert.deepEqual(names, ["new", "taken"]);
 });

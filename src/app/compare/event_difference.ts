@@ -24,8 +24,8 @@ export interface EntryDifference {
  * The first training fact in which two runs differ, by step and kind: of a step, the change of a setting
  * comes after the step itself. Takes the events of their live branches, in order.
  *
- * Compared is what both runs have: the steps of both, and evaluations, snapshots and fingerprints where
- * both took them, since none of these changes what is trained; only the change of a setting, since both
+ * Compared is what both runs have: the steps of both, and evaluations, measures, samples, snapshots and
+ * fingerprints where both took them, since none of these changes what is trained; only the change of a setting, since both
  * runs had begun, may be one run's alone (one at that very step is in how the other began). What runs say of their config, data and code is left out of how they started, and of a
  * snapshot its state alone is compared: its name and reason follow from the rest.
  */
@@ -63,7 +63,7 @@ function beginOf([started]: readonly RunEvent[]): number {
 function differingMembers(a: RunEvent, b: RunEvent): readonly EntryDifference[] {
   const [one, other] = [comparedOf(a), comparedOf(b)];
   return differingEntries(one, other).filter(({ name, a, b }) =>
-    name !== "fingerprint" || (a !== undefined && b !== undefined)
+    !["fingerprint", "measures"].includes(name) || (a !== undefined && b !== undefined)
   );
 }
 
@@ -108,8 +108,9 @@ const KINDS: Readonly<Record<string, number>> = {
   StepSkipped: 1,
   EpochCompleted: 2,
   EvaluationTaken: 3,
-  SnapshotTaken: 4,
-  ConfigChanged: 5,
+  SamplesTaken: 4,
+  SnapshotTaken: 5,
+  ConfigChanged: 6,
 };
 
 /** A training fact and where it stands: its step, and its kind among the facts of that step. */

@@ -1,10 +1,12 @@
-import { apart } from "../../codec/apart.ts";
 import type { SettingError } from "../../core/config_path.ts";
 import type { DecideError } from "../../core/decide.ts";
 import type { EnvironmentChange } from "../../core/environment.ts";
+import { originName } from "../../core/run_origin.ts";
 import type { LogError } from "../../ports/event_log.ts";
 import type { SnapshotError } from "../../ports/snapshot_store.ts";
 import { describeCodeError } from "./describe_code_error.ts";
+import { didYouMean } from "./did_you_mean.ts";
+import { describeDataError } from "./describe_data_error.ts";
 import type { Divergence, RunError } from "./errors.ts";
 
 /** A RunError for people: what was expected, what was found, what to do. */
@@ -42,14 +44,9 @@ export function describeError(error: RunError): string {
     case "TaskDiffers":
       return `Run "${error.run}" is a run of "${error.expected}", not of "${error.actual}". ` +
         "Start another with --run NAME.";
-    case "DataDiffers": {
-      const [before, now] = apart(error.expected.digest, error.actual.digest);
-      return `The data of run "${error.run}" changed: expected ${error.expected.samples} samples ` +
-        `with digest ${before}, found ${error.actual.samples} with ${now}. ` +
-        "Bring the data back, start another run with --run NAME, or fork this one onto the other data.";
-    }
+    case "DataDiffers":
     case "HeldOutDiffers":
-      return describeHeldOut(error);
+      return describeDataError(error);
     case "CodeDiffers":
     case "CodeUnreadable":
     case "CodeUnrecorded":
@@ -74,8 +71,12 @@ export function describeError(error: RunError): string {
       return `Sample ${error.found} cannot be left out: expected numbers from 0 to ` +
         `${error.samples - 1}, those of the data set.`;
     case "WeightsMisfit":
-      return `The parent's parameters are not those of this model: only one of them has ` +
-        `${error.leaf}. Leave the settings of the model as they are.`;
+      return `The weights of ${error.from} are not those of this model: ${error.reason}. ` +
+        "Leave the settings of the model as they are there, or take other weights.";
+    case "NoWeights":
+      return `Run "${error.run}" keeps no snapshot of step ${error.step}; it keeps those of ` +
+        `${error.kept.length === 0 ? "no step" : `steps ${error.kept.join(", ")}`}. ` +
+        `\`foldlog materialize ${error.run}@${error.step}\` makes it by recomputation.`;
     case "NoBranch":
       return error.branches === 0
         ? `Run "${error.run}" never went back: it has no other branch than the live one. ` +
@@ -88,11 +89,10 @@ export function describeError(error: RunError): string {
       return `Run "${error.run}" has no place "${error.at}": ${error.reason}. ` +
         "`foldlog checkpoints` and `foldlog log` list what it has.";
     case "OriginMissing":
-      return `The state that this fork begins with is gone (snapshot ${
-        short(error.snapshot)
-      }). It is ` +
-        `that of run "${error.parent.run}" at step ${error.parent.step}: fork that again, or restore ` +
-        "the objects from a backup.";
+      return `The state that this run begins with is gone (snapshot ${
+        short(error.origin.snapshot)
+      }). It is that of ${originName(error.origin)}: begin again from there, or restore the ` +
+        "objects from a backup.";
     case "ComputedElsewhere":
       return `Steps ${error.from} to ${error.to} of run "${error.run}" were computed in another ` +
         `environment (${error.backend}), and their bits cannot be compared in this one. ` +
@@ -142,6 +142,8 @@ export function describeError(error: RunError): string {
     case "ProbeFailed":
       return `The probe failed at step ${error.step}: ${error.message}. ` +
         "Mend it and ask again; the run is as it was.";
+    case "DataFileUnusable":
+      return `Cannot ${error.action} at ${error.place}: ${error.reason}.`;
     case "FileExists":
       return `${error.place} is there already, and has other contents: nothing was overwritten. ` +
         "Name another file with --out, or move that one away.";
@@ -151,15 +153,6 @@ export function describeError(error: RunError): string {
     default:
       return error satisfies never;
   }
-}
-
-function describeHeldOut(
-  { run, expected, actual }: Extract<RunError, { type: "HeldOutDiffers" }>,
-): string {
-  const [before, now] = apart(expected.digest, actual?.digest ?? "");
-  return `The held-out data of run "${run}" changed: expected ${expected.samples} samples with ` +
-    `digest ${before}, found ${actual ? `${actual.samples} with ${now}` : "none"}. ` +
-    "Bring the data back, or start another run with --run NAME.";
 }
 
 function describeConfigDiffers(
@@ -332,8 +325,4 @@ function shown(value: unknown): string {
 /** The first digits of a digest, enough for people to tell it from others. */
 export function short(digest: string): string {
   return digest.slice(0, 12);
-}
-
-function didYouMean(near: readonly string[]): string {
-  return near.length === 0 ? "" : ` Did you mean ${near.join(", ")}?`;
 }

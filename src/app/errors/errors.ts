@@ -6,10 +6,10 @@ import type { Digest } from "../../core/digest.ts";
 import type { EnvironmentChange } from "../../core/environment.ts";
 import type { RunEvent } from "../../core/event.ts";
 import type { RunId } from "../../core/run_id.ts";
-import type { ParentState } from "../../core/run_origin.ts";
+import type { RunOrigin } from "../../core/run_origin.ts";
 import type { SettingChange } from "../../core/setting_class.ts";
-import type { SnapshotId } from "../../core/snapshot.ts";
 import type { CodeUnreadable } from "../../ports/code_unreadable.ts";
+import type { DataFileError } from "../../ports/data_file.ts";
 import type { BackendUnavailable } from "../../ports/device.ts";
 import type { LogError } from "../../ports/event_log.ts";
 import type { LineFileError } from "../../ports/line_file.ts";
@@ -104,7 +104,17 @@ export type RunError =
   | {
     /** A parameter that only one of two models has. */
     readonly type: "WeightsMisfit";
-    readonly leaf: string;
+    /** Whose weights they are. */
+    readonly from: string;
+    readonly reason: string;
+  }
+  | {
+    /** Weights are wanted of a step of which no snapshot is kept. */
+    readonly type: "NoWeights";
+    readonly run: RunId;
+    readonly step: number;
+    /** The steps of which one is. */
+    readonly kept: readonly number[];
   }
   | {
     /** A branch of a run by its number, of which it has left fewer. */
@@ -116,10 +126,9 @@ export type RunError =
   | { readonly type: "NoTask"; readonly message: string }
   | { readonly type: "NoPlace"; readonly run: RunId; readonly at: string; readonly reason: string }
   | {
-    /** The state that a fork begins with. */
+    /** The state that a run begins with, which is that of another or has the weights of a file. */
     readonly type: "OriginMissing";
-    readonly parent: ParentState;
-    readonly snapshot: SnapshotId;
+    readonly origin: RunOrigin;
   }
   | { readonly type: "StateDiffers"; readonly step: number; readonly reason: string }
   | {
@@ -203,6 +212,7 @@ export type RunError =
     readonly step: number;
     readonly message: string;
   }
+  | DataFileError
   | LineFileError;
 
 /** The code that a run was computed with is not the code that is here. */

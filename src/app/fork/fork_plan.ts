@@ -9,6 +9,7 @@ import {
 } from "../../core/config_change.ts";
 import { withSettings } from "../../core/config_path.ts";
 import { type DataCursor, startOfData } from "../../core/data_cursor.ts";
+import { isSameData } from "../../core/data_identity.ts";
 import { carriedOver } from "../../core/data_order.ts";
 import type { LeftOut } from "../../core/left_out.ts";
 import { fail } from "../../ports/attempt.ts";
@@ -67,7 +68,7 @@ export async function forkPlan(
   }
   const config = changed(recorded, change, weightsOnly ? 0 : past.step);
   const task = await taskOf(source, config);
-  const isOther = task.data.identity.digest !== past.state.data!.digest;
+  const isOther = !isSameData(past.state.data!, task.data.identity);
   if (isOther) await requireSameForm(parentPlan.task.data, task.data);
   else checkTask(parent, past.state, task);
   requireSamples(task, wish.withoutSamples ?? []);

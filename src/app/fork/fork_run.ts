@@ -1,30 +1,25 @@
-import * as E from "fp-ts/Either.js";
 import type { TaskEither } from "fp-ts/TaskEither.js";
-import { decide } from "../../core/decide.ts";
-import { initialState } from "../../core/evolve.ts";
 import type { RunId } from "../../core/run_id.ts";
-import type { RunStarted } from "../../core/event.ts";
-import type { RunOrigin } from "../../core/run_origin.ts";
-import { attempt, type Await, fail } from "../../ports/attempt.ts";
-import { foldOf } from "../../ports/fold_log.ts";
+import { paramsOf } from "../../core/snapshot.ts";
+import type { OriginInRun } from "../../core/run_origin.ts";
+import { attempt } from "../../ports/attempt.ts";
 import type { RunEnv } from "../../ports/run_env.ts";
 import type { TaskSource } from "../../ports/task.ts";
 import type { HostBatch } from "../../train/loss.ts";
 import { release } from "../../train/ownership.ts";
-import { tensorsOf, type TrainState } from "../../train/train_state.ts";
+import { tensorsOf } from "../../train/train_state.ts";
 import type { Tree } from "../../train/tree.ts";
 import { branchOfRun } from "../reading/branch_of_run.ts";
-import { storingCode } from "../training/code_appender.ts";
 import type { RunError } from "../errors/errors.ts";
 import { type ForkPlan, forkPlan, type ForkWish } from "./fork_plan.ts";
-import { appenderOf } from "../training/log_appender.ts";
-import { type ReachedState, reachState, type Recomputation } from "../replay/reach_state.ts";
-import { readRun, type RecordedRun } from "../reading/read_run.ts";
+import { reachState, type Recomputation } from "../replay/reach_state.ts";
+import { readRun } from "../reading/read_run.ts";
 import { requireNoRun } from "../training/require_no_run.ts";
 import { requireFit } from "../training/require_fit.ts";
-import { startedData } from "../training/start_run.ts";
 import { digestOfState, snapshotOf } from "../training/state_snapshot.ts";
-import { withWeights } from "./with_weights.ts";
+import { beginWith } from "./begin_with.ts";
+import { parentState } from "./parent_state.ts";
+import { snapshotWith } from "./with_weights.ts";
 
 /** How a run is forked. */
 export interface ForkOptions extends ForkWish {
@@ -42,7 +37,7 @@ export interface ForkOptions extends ForkWish {
 /** A fork as it was made. */
 export interface ForkReport extends Pick<ForkPlan, "change" | "otherData"> {
   readonly run: RunId;
-  readonly origin: RunOrigin;
+  readonly origin: OriginInRun;
   readonly recomputation: Recomputation;
 }
 
@@ -70,91 +65,30 @@ export function forkRun<P extends Tree, B extends HostBatch>(
     const recorded = branchOfRun(await get(readRun(env.store, parent)), options.branch);
     const at = options.at ?? "latest";
     const reached = await reachState(env, recorded, task as TaskSource, at, get);
-    const { state } = reached;
-    let begun = state;
+    const { state, past, recomputation } = reached;
     try {
       const fork = await forkPlan(recorded, reached, task as TaskSource, options);
-      if (options.weightsOnly) begun = withWeights(fork.plan, state);
-      else if (fork.change) requireFit(parent, fork.plan, state, fork.change.changes);
-      const origin = await begin(env, run, { recorded, reached, fork, begun, options }, get);
-      const { change, otherData } = fork;
-      const { recomputation } = reached;
+      const { plan, cursor, change, otherData } = fork;
+      const { weightsOnly = false } = options;
+      if (change && !weightsOnly) requireFit(parent, plan, state, change.changes);
+      const about = { task: plan.task.name, cursor, history: past.history };
+      const held = await snapshotOf(env.device, state, about);
+      const from = parentState(recorded, past, digestOfState(held));
+      const snapshot = weightsOnly
+        ? await snapshotWith(env, plan, { from: `run "${parent}"`, tensors: paramsOf(held) }, about)
+        : held;
+      const origin = await beginWith(env, { run, plan, snapshot }, get, (id) => ({
+        parent: from,
+        takes: weightsOnly ? "weights" : "state",
+        snapshot: id,
+        step: snapshot.step,
+        ...cursor,
+        ...(fork.leftOut && { leftOut: fork.leftOut }),
+        ...(options.divergence !== undefined && { divergence: options.divergence }),
+      }));
       return { run, origin, ...(change && { change }), otherData, recomputation };
     } finally {
       release(tensorsOf(state));
-      if (begun !== state) release(tensorsOf(begun));
     }
   });
-}
-
-interface Beginning {
-  readonly recorded: RecordedRun;
-  readonly reached: ReachedState;
-  readonly fork: ForkPlan;
-  /** The state that the fork begins with. */
-  readonly begun: TrainState;
-  readonly options: ForkOptions;
-}
-
-/** Stores the state that a fork begins with, and then records its beginning. */
-async function begin(
-  env: RunEnv,
-  run: RunId,
-  { recorded, reached: { state, past }, fork: { plan, cursor, leftOut }, begun, options }:
-    Beginning,
-  get: Await<RunError>,
-): Promise<RunOrigin> {
-  const { snapshots } = env.store;
-  const about = { task: plan.task.name, cursor, history: past.history };
-  const snapshot = await snapshotOf(env.device, begun, about);
-  const parentState = begun === state
-    ? digestOfState(snapshot)
-    : digestOfState(await snapshotOf(env.device, state, about));
-  const stored = await get(snapshots.put(undefined, snapshot));
-  try {
-    const { divergence } = options;
-    const origin: RunOrigin = {
-      parent: {
-        run: recorded.run,
-        step: past.step,
-        state: parentState,
-        history: past.history,
-        envelope: recorded.events.find(({ position }) => position === past.position - 1)!.digest,
-      },
-      takes: begun === state ? "state" : "weights",
-      snapshot: stored.id,
-      step: begun.step,
-      ...cursor,
-      ...(leftOut && { leftOut }),
-      ...(divergence !== undefined && { divergence }),
-    };
-    const data = { ...startedData(env, plan, stored.manifest.state), origin };
-    await record(env, run, data, get);
-    // The view of it is derived: where it cannot be made the fork is there all the same.
-    const shown = await snapshots.put(run, { ...snapshot, groups: stored.groups })();
-    if (E.isRight(shown)) shown.right.release();
-    return origin;
-  } finally {
-    stored.release();
-  }
-}
-
-async function record(
-  { store, code }: RunEnv,
-  run: RunId,
-  data: RunStarted["data"],
-  get: Await<RunError>,
-): Promise<void> {
-  const writer = await get(store.log.open(run));
-  try {
-    const { version, step } = foldOf(writer.contents);
-    if (version > 0) fail({ type: "RunExists", run, step });
-    const events = decide({ type: "StartRun", data }, initialState);
-    if (E.isLeft(events)) return fail(events.left);
-    const log = storingCode(appenderOf(writer), store.sources, code, get);
-    await log.append(events.right);
-    await log.flush();
-  } finally {
-    await writer.close()();
-  }
 }

@@ -3,7 +3,7 @@ import { nearest } from "../../core/nearest.ts";
 import type { RecordedEvent } from "../../core/recorded_event.ts";
 import type { RunId } from "../../core/run_id.ts";
 import type { RunState } from "../../core/run_state.ts";
-import type { TensorGroup } from "../../core/snapshot.ts";
+import { paramsOf, type TensorGroup } from "../../core/snapshot.ts";
 import { attempt, type Await, fail } from "../../ports/attempt.ts";
 import type { LogContents, TornTail } from "../../ports/event_log.ts";
 import { foldOf } from "../../ports/fold_log.ts";
@@ -67,8 +67,6 @@ export function readParams(store: Store, run: RunId): TaskEither<RunError, Tenso
     if (newest === undefined) {
       return fail({ type: "SnapshotMissing", id: "none", place: `a snapshot of run "${run}"` });
     }
-    const snapshot = await get(store.snapshots.get(newest.snapshot));
-    const { model = new Map(), base = new Map() } = snapshot.groups;
-    return new Map([...model, ...base]);
+    return paramsOf(await get(store.snapshots.get(newest.snapshot)));
   });
 }

@@ -1,3 +1,4 @@
+import { isSameData } from "../../core/data_identity.ts";
 import type { RunId } from "../../core/run_id.ts";
 import type { RunState } from "../../core/run_state.ts";
 import { fail } from "../../ports/attempt.ts";
@@ -11,12 +12,12 @@ export function checkTask(run: RunId, state: RunState, task: Task): void {
   }
   const recorded = state.data!;
   const { identity } = task.data;
-  if (recorded.digest !== identity.digest || recorded.samples !== identity.samples) {
+  if (!isSameData(recorded, identity)) {
     refuse({ type: "DataDiffers", run, expected: recorded, actual: identity });
   }
   const { heldOut } = state;
   const found = task.evaluation?.data.identity;
-  if (heldOut && (heldOut.digest !== found?.digest || heldOut.samples !== found.samples)) {
+  if (heldOut && (found === undefined || !isSameData(heldOut, found))) {
     refuse({ type: "HeldOutDiffers", run, expected: heldOut, ...(found && { actual: found }) });
   }
 }

@@ -1,5 +1,6 @@
 import * as E from "fp-ts/Either.js";
 import { environmentChanges } from "../../core/environment.ts";
+import { fileProgress } from "../../core/file_progress.ts";
 import { ownSteps, type RunState } from "../../core/run_state.ts";
 import type { RunId } from "../../core/run_id.ts";
 import { settingChanges } from "../../core/setting_class.ts";
@@ -122,12 +123,14 @@ async function recomputeAndGoOn(
     release(tensorsOf(state));
     return { run, status: "stopped", state: head };
   }
+  const files = fileProgress(head);
   releaseOnThrow(tensorsOf(state), () =>
     env.reporter?.report({
       type: "Resumed",
       run,
       step: head.step,
       epoch: head.cursor.epoch,
+      ...(files && { files }),
       snapshot,
       recomputed: head.step - snapshot,
       compared: recorder.compared(),

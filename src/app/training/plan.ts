@@ -1,4 +1,5 @@
 import type { RunConfig } from "../../core/config.ts";
+import { type DataIdentity, flawOfFiles } from "../../core/data_identity.ts";
 import { type DataOrder, dataOrder } from "../../core/data_order.ts";
 import type { LeftOut } from "../../core/left_out.ts";
 import type { RunId } from "../../core/run_id.ts";
@@ -89,13 +90,20 @@ export async function taskOf<P extends Tree, B extends HostBatch>(
   source: TaskSource<P, B>,
   config: RunConfig,
 ): Promise<Task<P, B>> {
-  if (typeof source !== "function") return source;
   try {
-    return await source(config);
+    const task = typeof source === "function" ? await source(config) : source;
+    requireFiles(task.data.identity);
+    if (task.evaluation !== undefined) requireFiles(task.evaluation.data.identity);
+    return task;
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     return fail({ type: "NoTask", message: error.message } satisfies RunError);
   }
+}
+
+function requireFiles(identity: DataIdentity): void {
+  const flaw = flawOfFiles(identity);
+  if (flaw !== undefined) throw new RangeError(`In the data "${identity.name}": ${flaw}`);
 }
 
 /** The state at step 0, which the caller owns. */

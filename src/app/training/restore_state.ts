@@ -6,6 +6,7 @@ import type { Digest } from "../../core/digest.ts";
 import type { RunEvent } from "../../core/event.ts";
 import { livePath } from "../../core/live_path.ts";
 import type { RecordedEvent } from "../../core/recorded_event.ts";
+import { historyOfOrigin } from "../../core/run_origin.ts";
 import type { RunState, SnapshotRef } from "../../core/run_state.ts";
 import type { Snapshot, SnapshotId } from "../../core/snapshot.ts";
 import { attempt, fail } from "../../ports/attempt.ts";
@@ -65,7 +66,7 @@ export async function restoreState(
   for (const ref of candidates) {
     const snapshot = await readSnapshot(env, ref);
     if (snapshot === undefined) continue;
-    // That of a fork's beginning has the history of the parent.
+    // That of a fork's beginning has the history of the parent, or names a file.
     const history = ref.reason === "forked" ? undefined : snapshot.history;
     const position = ref.position + 1;
     const reaches = history !== undefined && log.recent.base.version <= position;
@@ -73,7 +74,7 @@ export async function restoreState(
     const proves = log.proves === true && contents.base.version === 0;
     const place = placeAt(contents, position, log.end, proves ? undefined : history);
     const expected = ref.reason === "forked"
-      ? place.runState.origin!.parent.history
+      ? historyOfOrigin(place.runState.origin!)
       : place.history;
     if (!isOf(env, ref, snapshot, expected)) continue;
     const state = stateOf(await plans.at(place.runState), snapshot);
@@ -150,8 +151,7 @@ async function initialState(
 ): Promise<TrainState> {
   const started = events[0]!.event;
   if (started.type === "RunStarted" && started.data.origin !== undefined) {
-    const { parent, snapshot } = started.data.origin;
-    fail({ type: "OriginMissing", parent, snapshot } satisfies RunError);
+    fail({ type: "OriginMissing", origin: started.data.origin } satisfies RunError);
   }
   const state = initialStateOf(plan);
   const digest = digestOfState(

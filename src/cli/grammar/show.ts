@@ -1,0 +1,23 @@
+import { object } from "@optique/core/constructs";
+import { message } from "@optique/core/message";
+import { optional } from "@optique/core/modifiers";
+import { command, constant, option } from "@optique/core/primitives";
+import { string } from "@optique/core/valueparser";
+import { branch, json, runAtArgument, store } from "./options.ts";
+
+/** What `foldlog show` takes. */
+export const show = command(
+  "show",
+  object({
+    verb: constant("show"),
+    run: runAtArgument,
+    branch,
+    code: optional(option("--code", string({ metavar: "DIR" }), {
+      description:
+        message`write the code that computes the run to this directory, which is empty or new`,
+    })),
+    ...store,
+    ...json,
+  }),
+  { brief: message`what a run is and how far it came` },
+);

@@ -76,6 +76,11 @@ function describe(event: RunEvent): string {
       return `${event.type.padEnd(15)}  step ${step}  loss ${loss}  gradNorm ${gradNorm}  ` +
         `lr ${learningRate}${lossScale === undefined ? "" : `  lossScale ${lossScale}`}`;
     }
+    case "SamplesTaken": {
+      const { step, samples } = event.data;
+      const files = samples.map(({ name, digest }) => `${name} ${digest.slice(0, 12)}`);
+      return `SamplesTaken     step ${step}  ${files.join("  ")}`;
+    }
     case "ConfigChanged": {
       const { step, changes, class: kind } = event.data;
       const values = Object.entries(changes).map(([path, value]) => `${path} ${value}`);

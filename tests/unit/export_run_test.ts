@@ -2,13 +2,16 @@ import assert from "node:assert/strict";
 import * as E from "fp-ts/Either.js";
 import { parseSafetensorsMetadata } from "@huggingface/hub";
 import {
+  defineTask,
   describeError,
   lossCurve,
+  memoryStore,
   orThrow,
   project,
   readRun,
   resumeRun,
   type TensorGroup,
+  trainRun,
 } from "foldlog";
 import { decodeSafetensors } from "foldlog/codec";
 import { exportDirectory, exportHistory, exportWeights } from "../../src/app/reading/export_run.ts";
@@ -143,6 +146,27 @@ backendTest(
       files.get("model.safetensors"),
       files.get("checkpoint-4/model.safetensors"),
     );
+  },
+);
+
+backendTest(
+  "cpu",
+  "exportDirectory() has the samples that were taken up to its step",
+  async (device) => {
+    const store = memoryStore();
+    const bytes = (step: number) => new TextEncoder().encode(`of step ${step}`);
+    const task = defineTask({
+      ...tenSteps,
+      artifacts: (_params, _key, _device, step) =>
+        Promise.resolve([{ name: `step_${step}_sample_0.txt`, bytes: bytes(step) }]),
+    });
+    await orThrow(trainRun({ store, device }, "a", task));
+    const { files } = await orThrow(exportDirectory(store, "a", "8", options));
+    const samples = [...files].filter(([path]) => path.startsWith("validation_samples/"));
+    assert.deepEqual(samples, [
+      ["validation_samples/step_4_sample_0.txt", bytes(4)],
+      ["validation_samples/step_8_sample_0.txt", bytes(8)],
+    ]);
   },
 );
 

@@ -1,9 +1,11 @@
 /** Ready tasks, by name. @module */
+import { inpaintBase, inpaintLora } from "./inpaint_lora.ts";
 import { llmBase, llmLora } from "./llm_lora.ts";
 import { mlp } from "./mlp.ts";
 import { mobyGpt } from "./moby_gpt.ts";
 import type { Recipe } from "./recipe.ts";
 
+export { inpaintBase, inpaintLora } from "./inpaint_lora.ts";
 export { llmBase, llmLora } from "./llm_lora.ts";
 export { mlp } from "./mlp.ts";
 export { mobyGpt } from "./moby_gpt.ts";
@@ -15,4 +17,6 @@ export const recipes: readonly Recipe[] = [
   mlp,
   llmLora,
   llmBase,
+  inpaintLora,
+  inpaintBase,
 ];

@@ -14,5 +14,7 @@ export const tinyRecipes: Readonly<Record<string, PartialConfig>> = {
   "moby-gpt": { ...STEPS, model: GPT },
   "mlp": { ...STEPS, model: { hidden: 8 } },
   "llm-base": { ...STEPS, model: GPT },
+  "inpaint-base": { ...STEPS, model: { levels: 2, channels: 2 } },
+  "inpaint-lora": { ...STEPS, model: { levels: 2, channels: 2, loraRank: 2 } },
   "llm-lora": { ...STEPS, model: { ...GPT, loraRank: 2 } },
 };

@@ -7,6 +7,7 @@ import type { ModelFiles } from "../../core/model_files.ts";
 import { project } from "../../core/projection.ts";
 import type { RunId } from "../../core/run_id.ts";
 import type { RunState, SnapshotRef } from "../../core/run_state.ts";
+import { samplesShown } from "../../core/sample_files.ts";
 import { paramsOf, type TensorGroup } from "../../core/snapshot.ts";
 import { attempt, type Await, fail } from "../../ports/attempt.ts";
 import type { Store } from "../../ports/store.ts";
@@ -75,7 +76,8 @@ export interface ExportedDirectory {
 
 /**
  * A model directory of a run at a place of which it keeps the snapshot, the newest unless one is named: the
- * model's own files, `trainer_state.json` and `training_state.json`. Fails as `exportWeights`.
+ * model's own files, `trainer_state.json`, `training_state.json`, and the samples that the evaluations up to
+ * there made. Fails as `exportWeights`, and where a sample is lost.
  */
 export function exportDirectory(
   store: Store,
@@ -103,6 +105,9 @@ export function exportDirectory(
         `${directory}training_state.json`,
         text(sortedJson(trainingState(exported, about))),
       );
+    }
+    for (const { name, digest } of samplesShown(recorded.events.slice(0, ref.position + 1))) {
+      files.set(`validation_samples/${name}`, await get(store.sources.get(digest)));
     }
     return { step: ref.step, files };
   });

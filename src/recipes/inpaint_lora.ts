@@ -34,7 +34,7 @@ export const inpaintBase: Recipe = {
     "a small U-Net that fills what is hidden of the digits 0 to 4: the base of inpaint-lora",
   config: mergeConfig(defaultConfig, {
     ...TRAINING,
-    steps: { max: 500 },
+    steps: { max: 600 },
     optimizer: { learningRate: 3e-3, weightDecay: 0.01 },
     schedule: { name: "cosine", warmupSteps: 30, factor: 0.05 },
   }),

@@ -7,7 +7,7 @@ import type { BatchSource } from "../../ports/batch_source.ts";
 import { DIGIT_SIZE, digits } from "./digits.ts";
 
 /** Least and greatest height and width of what is hidden of a digit, in pixels. */
-const SIDES = [10, 16] as const;
+const SIDES = [7, 12] as const;
 
 /** Pixels at each edge of an image that have no ink in nearly all digits, and are never hidden. */
 const MARGIN = 3;

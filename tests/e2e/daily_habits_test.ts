@@ -1,12 +1,7 @@
 import assert from "node:assert/strict";
 import { parseSafetensorsMetadata } from "@huggingface/hub";
 import { type Bench, benchIn } from "../support/foldlog_here.ts";
-import {
-  commandLine,
-  runCli,
-  runCliOnTerminal,
-  terminalAvailable,
-} from "../support/run_cli.ts";
+import { commandLine, runCli, runCliOnTerminal, terminalAvailable } from "../support/run_cli.ts";
 import { serveRanges } from "../support/serve_ranges.ts";
 import { SMALL_MODEL } from "../support/small_model.ts";
 import { temporaryDirectory } from "../support/temporary_directory.ts";

@@ -21,5 +21,7 @@ export const tinyRecipes: Readonly<Record<string, PartialConfig>> = {
     model: { hiddenDim: 8, numLayers: 1, numHeads: 2, context: 8, dropout: 0.1 },
   },
   "llm-base": { ...STEPS, model: GPT },
+  "inpaint-base": { ...STEPS, model: { levels: 2, channels: 2 } },
+  "inpaint-lora": { ...STEPS, model: { levels: 2, channels: 2, loraRank: 2 } },
   "llm-lora": { ...STEPS, model: { ...GPT, loraRank: 2 } },
 };

@@ -1,7 +1,7 @@
 import { gpt2Tokenizer } from "../adapters/data/gpt2_tokenizer.ts";
 import { encodeGpt2Config, GPT2_VOCABULARY } from "../codec/gpt2_config.ts";
 import { withHuggingFaceNames } from "../codec/hugging_face_names.ts";
-import type { ModelFiles } from "../codec/model_files.ts";
+import type { ModelFiles } from "../core/model_files.ts";
 import { defaultConfig, mergeConfig, type RunConfig } from "../core/config.ts";
 import type { RngKey } from "../core/rng_key.ts";
 import type { TensorGroup } from "../core/snapshot.ts";

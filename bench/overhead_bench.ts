@@ -69,9 +69,9 @@ interface Spent {
   put: number;
 }
 
-function timedStore({ log, snapshots, sources }: Store, spent: Spent): Store {
+function timedStore({ log, snapshots, ...others }: Store, spent: Spent): Store {
   return {
-    sources,
+    ...others,
     log: {
       ...log,
       open: (run) => async () => {

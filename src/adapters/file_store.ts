@@ -3,6 +3,7 @@ import type { Clock } from "../ports/clock.ts";
 import type { Store } from "../ports/store.ts";
 import type { Compression } from "./file_objects/compression.ts";
 import { fileEventLog } from "./file_log/file_event_log.ts";
+import { fileSampleView } from "./file_objects/file_sample_view.ts";
 import { fileSnapshotStore } from "./file_objects/file_snapshot_store.ts";
 import { fileSourceStore } from "./file_objects/file_source_store.ts";
 import { systemClock } from "./system/system_clock.ts";
@@ -28,5 +29,6 @@ export function fileStore(root: string, options: FileStoreOptions = {}): Store {
     log: fileEventLog(root, { durability, segmentBytes, clock }),
     snapshots: fileSnapshotStore(root, { compress }),
     sources: fileSourceStore(root),
+    samples: fileSampleView(root),
   };
 }

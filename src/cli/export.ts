@@ -77,8 +77,10 @@ function filesBy(
   recipe: Recipe,
   format: "hf" | "peft",
 ): (weights: TensorGroup, state: RunState) => ModelFiles {
-  const { hf, peft } = recipe.exports ?? {};
-  if (format === "hf" && hf !== undefined) return (weights, { config }) => hf(weights, config!);
+  const { hf, peft, merged = (weights: TensorGroup) => weights } = recipe.exports ?? {};
+  if (format === "hf" && hf !== undefined) {
+    return (weights, { config }) => hf(merged(weights, config!), config!);
+  }
   if (format === "peft" && peft !== undefined) {
     return (weights, { config, origin }) => peft(weights, config!, baseOf(recipe, origin));
   }
@@ -90,7 +92,7 @@ function filesBy(
 
 /** The model that adapters are of. */
 function baseOf(recipe: Recipe, origin: RunState["origin"]): string {
-  return origin?.parent?.run ?? origin?.file?.name ?? recipe.base?.run ?? recipe.name;
+  return origin?.parent?.run ?? origin?.file?.name ?? recipe.base?.trained?.run ?? recipe.name;
 }
 
 function outOf({ out, format }: ArgumentsOf<"export">): string {

@@ -37,6 +37,8 @@ async function carryOut(args: Arguments): Promise<number> {
       return await (await import("./probe.ts")).run(args);
     case "export":
       return await (await import("./export.ts")).run(args);
+    case "merge":
+      return await (await import("./merge.ts")).run(args);
     case "prune":
       return await (await import("./prune.ts")).run(args);
     case "gc":

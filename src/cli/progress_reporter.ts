@@ -47,6 +47,7 @@ export function progressReporter(
         case "Saved":
         case "Skipped":
         case "Evaluated":
+        case "Sampled":
           return terminal ? undefined : say(describe(notice));
         default:
           meter.stop();
@@ -206,6 +207,10 @@ function describe(notice: Exclude<Notice, NoticeOf<"Step" | "Resuming" | "Resume
       return `step ${notice.step}: evaluation loss ${notice.loss.toFixed(4)}` +
         (notice.emaLoss === undefined ? "" : `, of the average ${notice.emaLoss.toFixed(4)}`) +
         measuresText(notice.measures);
+    case "Sampled": {
+      const names = notice.samples.map(({ name }) => name).join(", ");
+      return `step ${notice.step}: samples ${names} in ${notice.run}/validation_samples`;
+    }
     case "Skipped":
       return `step ${notice.step}: skipped, its gradients are not finite at loss scale ` +
         `${notice.lossScale}; the next has half of that`;

@@ -122,7 +122,8 @@ async function meansOf(id: RunId, state: RunState, args: ArgumentsOf<"verify">) 
 }
 
 function print(report: VerifyReport & Partial<RepairReport>): void {
-  const { run, events, steps, snapshots, replay, repaired, otherCode, torn, problems } = report;
+  const { run, events, steps, snapshots, samples, replay, repaired, otherCode, torn, problems } =
+    report;
   for (const line of repaired?.derived ?? []) console.log(line);
   for (const { step, id } of repaired?.snapshots ?? []) {
     console.log(`Made the snapshot of step ${step} anew: ${id.slice(0, 12)}, as recorded.`);
@@ -140,8 +141,10 @@ function print(report: VerifyReport & Partial<RepairReport>): void {
     console.log(`A torn last line (${torn.bytes} bytes at ${torn.place}) was never acknowledged.`);
   }
   console.log(
-    `${run}: ${counted(events, "event")}, ${counted(steps, "step")} and ` +
-      `${counted(snapshots, "snapshot")} checked` +
+    `${run}: ${counted(events, "event")}, ${counted(steps, "step")}` +
+      (samples > 0
+        ? `, ${counted(snapshots, "snapshot")} and ${counted(samples, "sample")} checked`
+        : ` and ${counted(snapshots, "snapshot")} checked`) +
       (replay ? `; ${replayed(replay)}` : "") +
       (problems.length === 0 ? "; all as recorded" : `; problems: ${problems.length}`),
   );

@@ -2,10 +2,12 @@ import * as E from "fp-ts/Either.js";
 import * as t from "io-ts";
 import type { RunEvent } from "../core/event.ts";
 import type { Json } from "../core/json.ts";
+import { isSampleName, SAMPLE_NAME, type SampleFile } from "../core/sample_files.ts";
 import { runConfig, settings, writtenConfig } from "./config_codec.ts";
 import {
   count,
   decode,
+  decoder,
   digest,
   float,
   hexadecimal,
@@ -21,6 +23,11 @@ import { writeJson } from "./json_writer.ts";
 import { runFacts, writtenFacts } from "./run_facts_codec.ts";
 import { runOrigin } from "./run_origin_codec.ts";
 
+const sampleName = decoder(
+  `name of a sample (${SAMPLE_NAME})`,
+  (value) => typeof value === "string" && isSampleName(value) ? value : undefined,
+);
+
 type DataOf<Type extends RunEvent["type"]> = Extract<RunEvent, { type: Type }>["data"];
 
 const step: t.Decoder<unknown, DataOf<"StepTaken">> = partly({
@@ -32,6 +39,12 @@ const step: t.Decoder<unknown, DataOf<"StepTaken">> = partly({
   gradNorm: float,
   learningRate: float,
 }, { lossScale: float, fingerprint: object({ state: hexadecimal(32), tensors: hexadecimal(8) }) });
+
+const sampleFile: t.Decoder<unknown, SampleFile> = object({
+  name: sampleName,
+  digest,
+  bytes: count,
+});
 
 /** What each type of event has for data. A new type of event breaks the build here. */
 const dataOf: { readonly [Type in RunEvent["type"]]: t.Decoder<unknown, DataOf<Type>> } = {
@@ -48,6 +61,7 @@ const dataOf: { readonly [Type in RunEvent["type"]]: t.Decoder<unknown, DataOf<T
     emaLoss: float,
     measures,
   }),
+  SamplesTaken: object({ step: count, samples: t.array(sampleFile as t.Type<SampleFile>) }),
   EpochCompleted: object({ step: count, epoch: count }),
   SnapshotTaken: object({
     step: count,

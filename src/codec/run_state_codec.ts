@@ -36,6 +36,7 @@ const runState: t.Decoder<unknown, RunState> = partly(
     origin: runOrigin,
     abandoned: t.array(snapshotRef as t.Type<SnapshotRef>),
     otherCode: t.array(digest as t.Type<Digest>),
+    sampleFiles: t.array(digest as t.Type<Digest>),
   },
 );
 

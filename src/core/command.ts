@@ -7,6 +7,7 @@ import type {
   RunPaused,
   RunRewound,
   RunStarted,
+  SamplesTaken,
   SnapshotFailed,
   SnapshotMaterialized,
   SnapshotTaken,
@@ -18,6 +19,7 @@ export type RunCommand =
   | { readonly type: "StartRun"; readonly data: RunStarted["data"] }
   | { readonly type: "RecordStep"; readonly data: StepTaken["data"] }
   | { readonly type: "RecordEvaluation"; readonly data: EvaluationTaken["data"] }
+  | { readonly type: "RecordSamples"; readonly data: SamplesTaken["data"] }
   | { readonly type: "RecordSnapshot"; readonly data: SnapshotTaken["data"] }
   | { readonly type: "RecordSnapshotFailure"; readonly data: SnapshotFailed["data"] }
   /** The snapshots, by id, that are to be kept no longer. */

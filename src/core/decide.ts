@@ -4,6 +4,7 @@ import type { Digest } from "./digest.ts";
 import { type EnvironmentChange, environmentChanges } from "./environment.ts";
 import {
   type RunEvent,
+  type SamplesTaken,
   type SnapshotMaterialized,
   type SnapshotTaken,
   stepEvent,
@@ -52,6 +53,8 @@ export function decide(command: RunCommand, state: RunState): Decision {
         type: "EvaluationTaken",
         data: command.data,
       });
+    case "RecordSamples":
+      return decideSamples(command.data, state);
     case "RecordSnapshot":
       return decideSnapshot(command.data, state);
     case "RecordSnapshotFailure":
@@ -107,6 +110,14 @@ function decideStep(data: StepTaken["data"], state: RunState): Decision {
     events.push({ type: "EpochCompleted", data: { step: data.step, epoch } });
   }
   return E.right(events);
+}
+
+/** What was evaluated makes samples, and nothing else. */
+function decideSamples(data: SamplesTaken["data"], state: RunState): Decision {
+  const evaluated = state.lastEvaluation?.step ?? 0;
+  return data.step === state.step && data.step !== evaluated
+    ? wrongStep("RecordSamples", evaluated, data.step)
+    : atStep("RecordSamples", data.step, state.step, { type: "SamplesTaken", data });
 }
 
 /** A step that has a snapshot already needs no second one. */

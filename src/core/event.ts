@@ -6,6 +6,7 @@ import type { Environment } from "./environment.ts";
 import type { Measures } from "./measures.ts";
 import type { RunFacts } from "./run_state.ts";
 import type { RunOrigin } from "./run_origin.ts";
+import type { SampleFile } from "./sample_files.ts";
 import type { SettingClass } from "./setting_class.ts";
 
 /**
@@ -19,6 +20,7 @@ export type RunEvent =
   | StepTaken
   | StepSkipped
   | EvaluationTaken
+  | SamplesTaken
   | EpochCompleted
   | SnapshotTaken
   | SnapshotFailed
@@ -118,6 +120,12 @@ export interface EvaluationTaken {
     /** What else the task measured, by name; there is at least one where this is. */
     readonly measures?: Measures;
   };
+}
+
+/** The parameters of `step`, just evaluated, made files for people; all of them are durable in the store. */
+export interface SamplesTaken {
+  readonly type: "SamplesTaken";
+  readonly data: { readonly step: number; readonly samples: readonly SampleFile[] };
 }
 
 /** Every sample of epoch `epoch` (counted from 0) was used once. */
@@ -288,6 +296,7 @@ export function isComputation(event: RunEvent): boolean {
     case "StepTaken":
     case "StepSkipped":
     case "EvaluationTaken":
+    case "SamplesTaken":
     case "EpochCompleted":
       return true;
     case "ConfigChanged":

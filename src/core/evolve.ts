@@ -57,6 +57,11 @@ function evolved(state: RunState, event: RunEvent): RunState {
       };
       return { ...before, lastEvaluation, bestEvaluation, ...worse };
     }
+    case "SamplesTaken": {
+      const { sampleFiles = [] } = state;
+      const named = event.data.samples.map(({ digest }) => digest);
+      return withSampleFiles(state, [...sampleFiles, ...named]);
+    }
     case "EpochCompleted":
       return state;
     case "SnapshotTaken":
@@ -119,7 +124,12 @@ function rewound(state: RunState, { data }: RunRewound): RunState {
     snapshots: state.snapshots.filter(isLive),
   };
   const left = state.snapshots.filter((ref) => !isLive(ref));
-  return withAbandoned(withOtherCode(back, codeOfRun(state)), [...state.abandoned ?? [], ...left]);
+  const named = withSampleFiles(withOtherCode(back, codeOfRun(state)), state.sampleFiles ?? []);
+  return withAbandoned(named, [...state.abandoned ?? [], ...left]);
+}
+
+function withSampleFiles(state: RunState, sampleFiles: readonly Digest[]): RunState {
+  return sampleFiles.length === 0 ? state : { ...state, sampleFiles };
 }
 
 function withAbandoned(state: RunState, abandoned: readonly SnapshotRef[]): RunState {

@@ -6,8 +6,10 @@ import { type DataCursor, startOfData } from "./data_cursor.ts";
 import {
   type ConfigChanged,
   isStep,
+  isTrainingFact,
   type RunEvent,
   type RunStarted,
+  type SamplesTaken,
   type SnapshotMaterialized,
   stepEvent,
   type StepSkipped,
@@ -19,6 +21,7 @@ import { extendPath, type PlacedEvent } from "./live_path.ts";
 import { lossScaleAfter, type LossScaleAt } from "./loss_scale_rule.ts";
 import { planEnds } from "./plan_ends.ts";
 import { factsOf, type RunState, snapshotName } from "./run_state.ts";
+import { sampleNameFlaw } from "./sample_files.ts";
 
 /** The first event of a history that cannot be where it is. */
 export interface HistoryFlaw {
@@ -99,11 +102,29 @@ function flawOf(
   if (event.type === "ConfigChanged") {
     return flawOfChange(event.data, state.config!);
   }
+  if (event.type === "SamplesTaken") return flawOfSamples(event.data, path);
   if (event.type === "SnapshotTaken") kept.add(snapshotName(event.data));
   if (event.type === "RunCompleted" && !planEnds(state)) {
     return `expected RunCompleted at step ${state.config?.steps.max}, found it at ${state.step}`;
   }
   return undefined;
+}
+
+/** Samples are of an evaluation, the last that was computed and stored before them. */
+function flawOfSamples(
+  { step, samples }: SamplesTaken["data"],
+  path: readonly PlacedEvent[],
+): string | undefined {
+  const before = path.findLast(({ event }) => isTrainingFact(event) || isSnapshot(event))?.event;
+  if (before?.type !== "EvaluationTaken" || before.data.step !== step) {
+    return `expected SamplesTaken after the EvaluationTaken of step ${step}, found it after ${before?.type}`;
+  }
+  return sampleNameFlaw(step, samples.map(({ name }) => name));
+}
+
+/** Whether a snapshot was stored, or could not be. */
+function isSnapshot({ type }: RunEvent): boolean {
+  return type === "SnapshotTaken" || type === "SnapshotFailed";
 }
 
 function placeAfter({ state, lossScale }: Place, event: RunEvent): Place {

@@ -75,6 +75,7 @@ function stepOf(event: RunEvent): number | undefined {
     case "StepSkipped":
     case "EpochCompleted":
     case "EvaluationTaken":
+    case "SamplesTaken":
     case "SnapshotTaken":
     case "SnapshotFailed":
       return event.data.step;

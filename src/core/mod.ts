@@ -60,6 +60,7 @@ export {
   type RunResumed,
   type RunRewound,
   type RunStarted,
+  type SamplesTaken,
   type SnapshotFailed,
   type SnapshotMaterialized,
   type SnapshotPruned,
@@ -85,6 +86,7 @@ export {
 } from "./live_path.ts";
 export { lossCurve, type LossPoint, project, type Projection, runState } from "./projection.ts";
 export { isMeasureName, type Measures } from "./measures.ts";
+export { isSampleName, type SampleFile, sampleNameFlaw, samplesShown } from "./sample_files.ts";
 export { EVENT_FORMAT, type RecordedEvent } from "./recorded_event.ts";
 export {
   anyOf,

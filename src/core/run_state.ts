@@ -80,6 +80,8 @@ export interface RunState extends RunFacts {
   readonly abandoned?: readonly SnapshotRef[];
   /** Other code than `code` that the log names; absent for none. */
   readonly otherCode?: readonly Digest[];
+  /** The files of all samples that the log names, in whatever branch, in its order; absent for none. */
+  readonly sampleFiles?: readonly Digest[];
 }
 
 /** All code that a log names, by the digests of its manifests. */
@@ -107,6 +109,7 @@ export function ownSteps({ step, origin }: RunState): number {
 /** What a state says of the training alone. */
 export function factsOf(state: RunState): RunFacts {
   const { status: _1, version: _2, task: _3, data: _4, heldOut: _5, ...rest } = state;
-  const { origin: _6, step: _7, snapshots: _8, abandoned: _9, otherCode: _10, ...facts } = rest;
+  const { origin: _6, step: _7, snapshots: _8, abandoned: _9, otherCode: _10, ...more } = rest;
+  const { sampleFiles: _11, ...facts } = more;
   return facts;
 }

@@ -6,6 +6,7 @@ import type { Measures } from "../core/measures.ts";
 import type { SettingChange } from "../core/setting_class.ts";
 import type { LossAt } from "../core/run_state.ts";
 import type { RunId } from "../core/run_id.ts";
+import type { SampleFile } from "../core/sample_files.ts";
 import type { TornTail } from "./event_log.ts";
 
 /** Told what happens, for people; what it does with that never changes a training. */
@@ -129,6 +130,13 @@ export type Notice =
     /** Of the average of the parameters, where one is kept. */
     readonly emaLoss?: number;
     readonly measures?: Measures;
+  }
+  | {
+    /** Samples of an evaluation are stored, and shown. */
+    readonly type: "Sampled";
+    readonly run: RunId;
+    readonly step: number;
+    readonly samples: readonly SampleFile[];
   }
   | { readonly type: "Saved"; readonly step: number; readonly snapshot: string }
   | {

@@ -44,6 +44,21 @@ export interface Task<P extends Tree = Tree, B extends HostBatch = HostBatch> {
   loss(params: P, batch: Batch<B>, key: RngKey): Scalar;
   /** A text that shows people what the parameters can do; never recorded. */
   sample?(params: P, key: RngKey, device: Device): Promise<string>;
+  /**
+   * Files that show people what the parameters of a step can do, such as pictures: made at each evaluation,
+   * stored, and shown as `validation_samples/NAME` of the run. Their digests are recorded and compared, so
+   * they follow from the arguments alone, byte for byte. The key is the same at every evaluation.
+   *
+   * Each name begins with the step ("step_200_sample_0.png"; `sampleNameFlaw`). The parameters are their
+   * average, where one is kept, and are borrowed; what is computed is float32 in any run. Frees the tensors
+   * that it makes (`scoped`), and reads them by `device`.
+   */
+  artifacts?(
+    params: P,
+    key: RngKey,
+    device: Device,
+    step: number,
+  ): Promise<readonly { readonly name: string; readonly bytes: Uint8Array }[]>;
 }
 
 /**

@@ -1,6 +1,6 @@
 import type { ModelFiles } from "../core/model_files.ts";
 import { peftFiles } from "../codec/peft_layout.ts";
-import { defaultConfig, mergeConfig, type RunConfig, type Settings } from "../core/config.ts";
+import { defaultConfig, mergeConfig, type RunConfig } from "../core/config.ts";
 import { foldIn } from "../core/rng_key.ts";
 import type { TensorGroup } from "../core/snapshot.ts";
 import { languageModelLoss } from "../model/language_model.ts";
@@ -16,7 +16,7 @@ import { mobyDick } from "./data/moby_dick.ts";
 import { unionSpeeches } from "./data/union_speeches.ts";
 import { generateText } from "./generate_text.ts";
 import type { Recipe } from "./recipe.ts";
-import { transformerSizesOf } from "./transformer_sizes.ts";
+import { byteModelOf, transformerSizesOf } from "./transformer_sizes.ts";
 
 /** Share of each text, at its end, that is held out for evaluation. */
 const HELD_OUT = 0.05;
@@ -38,6 +38,7 @@ export const llmBase: Recipe = {
     save: { every: 100 },
     evaluate: { every: 100, batches: 16 },
   }),
+  base: { model: byteModelOf },
   async task(config) {
     const sizes = transformerSizesOf(config, 256);
     const { context } = sizes;
@@ -76,7 +77,7 @@ export const llmLora: Recipe = {
   base: {
     into: "base",
     trained: { recipe: llmBase.name, run: llmBase.name },
-    model: modelOf,
+    model: byteModelOf,
   },
   exports: { peft, merged },
   task: llmLoraTask,
@@ -144,31 +145,6 @@ function weightsOf(layers: number): readonly string[] {
     (_, layer) => names.map((name) => `h.${layer}.${name}.weight`),
   )
     .flat();
-}
-
-/** The sizes of a GPT by its weights. Where the number of heads is not known they have 64 channels each, as GPT-2's. */
-function modelOf(weights: TensorGroup, heads?: number): Settings {
-  const shapeOf = (name: string): readonly number[] => {
-    const shape = weights.get(name)?.shape;
-    if (shape?.length === 2) return shape;
-    throw new RangeError(`Expected weights of a GPT, with "${name}" of two dimensions, found none`);
-  };
-  const [vocabulary, channels] = shapeOf("wte.weight") as [number, number];
-  if (vocabulary !== 256) {
-    throw new RangeError(
-      `Expected a model of bytes, with 256 tokens, found one of ${vocabulary} tokens`,
-    );
-  }
-  const layers = [...weights.keys()].filter((name) => /^h\.\d+\.ln_1\.weight$/.test(name)).length;
-  const [context] = shapeOf("wpe.weight") as [number, number];
-  const ofGpt2 = channels % 64 === 0 ? channels / 64 : undefined;
-  if (heads === undefined && ofGpt2 === undefined) {
-    throw new RangeError(
-      "Expected weights that say how many heads they are for: a directory with config.json, or " +
-        "--set model.heads=N; found none",
-    );
-  }
-  return { layers, heads: heads ?? ofGpt2!, channels, context };
 }
 
 function merged(weights: TensorGroup, config: RunConfig): TensorGroup {

@@ -6,7 +6,7 @@ import { heldOutText } from "./data/held_out_text.ts";
 import { mobyDick } from "./data/moby_dick.ts";
 import { generateText } from "./generate_text.ts";
 import type { Recipe } from "./recipe.ts";
-import { transformerSizesOf } from "./transformer_sizes.ts";
+import { byteModelOf, transformerSizesOf } from "./transformer_sizes.ts";
 
 /** Share of the text, at its end, that is held out for evaluation. */
 const HELD_OUT = 0.05;
@@ -26,6 +26,7 @@ export const mobyGpt: Recipe = {
     save: { every: 50 },
     evaluate: { every: 100, batches: 16 },
   }),
+  base: { model: byteModelOf },
   task: mobyGptTask,
 };
 

@@ -4,18 +4,21 @@ import { llmBase, llmLora } from "./llm_lora.ts";
 import { mlp } from "./mlp.ts";
 import { mobyGpt } from "./moby_gpt.ts";
 import type { Recipe } from "./recipe.ts";
+import { streamFiles } from "./stream_files.ts";
 
 export { gpt2 } from "./gpt2.ts";
 export { llmBase, llmLora } from "./llm_lora.ts";
 export { mlp } from "./mlp.ts";
 export { mobyGpt } from "./moby_gpt.ts";
 export type { BaseWeights, Exports, Recipe } from "./recipe.ts";
+export { streamFiles } from "./stream_files.ts";
 
 /** Every recipe; the first is the one that `train` takes when none is named. */
 export const recipes: readonly Recipe[] = [
   mobyGpt,
   gpt2,
   mlp,
+  streamFiles,
   llmLora,
   llmBase,
 ];

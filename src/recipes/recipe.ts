@@ -45,7 +45,7 @@ export interface BaseWeights {
 
 /** How the weights of a recipe are written for other tools: each a pure function of host tensors. */
 export interface Exports {
-  /** A model directory in Hugging Face's layout. */
+  /** A model directory in Hugging Face's layout, of weights as `merged` gives them. */
   readonly hf?: (weights: TensorGroup, config: RunConfig) => ModelFiles;
   /** The adapters alone, as PEFT has them; `base` names the model that they are of. */
   readonly peft?: (weights: TensorGroup, config: RunConfig, base: string) => ModelFiles;

@@ -1,4 +1,5 @@
-import type { RunConfig } from "../core/config.ts";
+import type { RunConfig, Settings } from "../core/config.ts";
+import type { TensorGroup } from "../core/snapshot.ts";
 import type { TransformerSizes } from "../model/transformer.ts";
 
 /**
@@ -24,4 +25,34 @@ export function transformerSizesOf({ model }: RunConfig, vocabulary: number): Tr
     throw new RangeError(`Expected model.dropout from 0 up to, not including, 1, found ${dropout}`);
   }
   return { vocabulary, dropout, ...sizes } as TransformerSizes;
+}
+
+/**
+ * The settings of a GPT over bytes by its weights. Where the number of heads is not known they have 64 channels
+ * each, as GPT-2's.
+ *
+ * @throws {RangeError} where they are another model's, or nobody knows how many heads it has
+ */
+export function byteModelOf(weights: TensorGroup, heads?: number): Settings {
+  const shapeOf = (name: string): readonly number[] => {
+    const shape = weights.get(name)?.shape;
+    if (shape?.length === 2) return shape;
+    throw new RangeError(`Expected weights of a GPT, with "${name}" of two dimensions, found none`);
+  };
+  const [vocabulary, channels] = shapeOf("wte.weight") as [number, number];
+  if (vocabulary !== 256) {
+    throw new RangeError(
+      `Expected a model of bytes, with 256 tokens, found one of ${vocabulary} tokens`,
+    );
+  }
+  const layers = [...weights.keys()].filter((name) => /^h\.\d+\.ln_1\.weight$/.test(name)).length;
+  const [context] = shapeOf("wpe.weight") as [number, number];
+  const ofGpt2 = channels % 64 === 0 ? channels / 64 : undefined;
+  if (heads === undefined && ofGpt2 === undefined) {
+    throw new RangeError(
+      "Expected weights that say how many heads they are for: a directory with config.json, or " +
+        "--set model.heads=N; found none",
+    );
+  }
+  return { layers, heads: heads ?? ofGpt2!, channels, context };
 }

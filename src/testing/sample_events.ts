@@ -59,6 +59,14 @@ export const everyEvent: readonly RunEvent[] = [
   stepTaken(1),
   stepSkipped(2, 65536),
   { type: "EvaluationTaken", data: { step: 2, loss: 0.1, samples: 16 } },
+  {
+    type: "EvaluationTaken",
+    data: { step: 2, loss: 0.1, samples: 16, emaLoss: 0.05, measures: { accuracy: 0.75 } },
+  },
+  {
+    type: "SamplesTaken",
+    data: { step: 2, samples: [{ name: "step_2_a.png", digest: DIGEST, bytes: 67 }] },
+  },
   { type: "EpochCompleted", data: { step: 2, epoch: 0 } },
   {
     type: "SnapshotTaken",

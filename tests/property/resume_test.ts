@@ -122,6 +122,7 @@ const ordinary: SmallTask = {
   dropout: 0.25,
   anchored: false,
   frozen: false,
+  sampled: true,
   config: {
     seed: 1,
     steps: { max: 6 },
@@ -382,7 +383,7 @@ class Killed extends Error {}
  * then on everything fails and nothing has an effect. Only the lease is given back, as the system does.
  */
 function mortalStore(
-  { log, snapshots, sources }: Store,
+  { log, snapshots, ...others }: Store,
   step: number,
   { operation, effect }: Extract<Interruption, { kind: "lost" }>,
 ): { readonly mortal: Store; readonly report: (notice: Notice) => void } {
@@ -424,7 +425,7 @@ function mortalStore(
   }
 
   const mortal: Store = {
-    sources,
+    ...others,
     log: {
       ...log,
       open: (run) => async () => {
@@ -454,7 +455,7 @@ function mortalStore(
 
 /** A memory store that can lose snapshots that its logs name, until it is asked to find them again. */
 function lossyStore() {
-  const { log, snapshots, sources } = memoryStore();
+  const { log, snapshots, ...others } = memoryStore();
   const lost = new Set<SnapshotId>();
   function unlessLost<A>(id: SnapshotId, found: TE.TaskEither<SnapshotError, A>) {
     if (!lost.has(id)) return found;
@@ -463,7 +464,7 @@ function lossyStore() {
 
   const store: Store = {
     log,
-    sources,
+    ...others,
     snapshots: {
       ...snapshots,
       put: (run, snapshot) => async () => {

@@ -184,6 +184,17 @@ const dataOf: DataOf = {
     { step: count, loss: float, samples: count, emaLoss: float, measures },
     { requiredKeys: ["step", "loss", "samples"] },
   ),
+  SamplesTaken: fc.record({
+    step: count,
+    samples: fc.array(
+      fc.record({
+        name: fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/),
+        digest,
+        bytes: count,
+      }),
+      { maxLength: 3 },
+    ),
+  }),
   EpochCompleted: fc.record({ step: count, epoch: count }),
   SnapshotTaken: fc.record({
     step: count,

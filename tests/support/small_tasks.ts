@@ -6,6 +6,7 @@ import {
   crossEntropy,
   defineTask,
   dense,
+  type Device,
   dropout,
   embedding,
   foldIn,
@@ -13,6 +14,7 @@ import {
   key,
   layerNorm,
   type LeafPattern,
+  leavesOf,
   mapTree,
   normal,
   type Optimizer,
@@ -46,6 +48,8 @@ export interface SmallTask {
   readonly anchored: boolean;
   /** Whether a part of its parameters is frozen. */
   readonly frozen: boolean;
+  /** Whether its evaluations make samples. */
+  readonly sampled: boolean;
   readonly config: Omit<RunConfig, "model">;
 }
 
@@ -74,6 +78,7 @@ export function smallTasks(limits: SmallTaskLimits = {}): fc.Arbitrary<SmallTask
     dropout: fc.constantFrom(0, 0.25, 0.5),
     anchored: mostly(false, true),
     frozen: mostly(false, true),
+    sampled: fc.boolean(),
     config: fc.record({
       seed: fc.oneof(fc.nat(100), fc.maxSafeNat()),
       steps: fc.record({ max: stepCounts(maxSteps) }),
@@ -136,12 +141,13 @@ const TRAINABLE: Readonly<Record<SmallTask["model"], LeafPattern | readonly Leaf
 
 /** The task that a description describes. Two of them share nothing. */
 export function taskOf(small: SmallTask): Task {
-  const { model, config, anchored, frozen } = small;
+  const { model, config, anchored, frozen, sampled } = small;
   const common = {
     name: model,
     config: { ...config, model: { width: small.width } },
     ...(anchored && { optimizer: anchoredSgd() }),
     ...(frozen && { trainable: TRAINABLE[model] }),
+    ...(sampled && { artifacts: filesOf }),
   };
   switch (model) {
     case "line":
@@ -151,6 +157,16 @@ export function taskOf(small: SmallTask): Task {
     case "tokens":
       return { ...tokensTask(small), ...common };
   }
+}
+
+/** A file of each parameter: its bytes. */
+async function filesOf(params: Tree, _key: RngKey, device: Device, step: number) {
+  const files: { readonly name: string; readonly bytes: Uint8Array }[] = [];
+  for (const [path, leaf] of leavesOf(params)) {
+    const { data } = await device.read(leaf);
+    files.push({ name: `step_${step}_${path}.bin`, bytes: new Uint8Array(data.slice().buffer) });
+  }
+  return files;
 }
 
 /**

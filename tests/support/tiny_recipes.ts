@@ -22,6 +22,7 @@ export const tinyRecipes: Readonly<Record<string, PartialConfig>> = {
     data: { train: `${SHARDS}tiny_train_*.bin`, validation: `${SHARDS}tiny_val_*.bin` },
   },
   "mlp": { ...STEPS, model: { hidden: 8 } },
+  "stream-files": { ...STEPS, model: GPT },
   "llm-base": { ...STEPS, model: GPT },
   "llm-lora": { ...STEPS, model: { ...GPT, loraRank: 2 } },
 };

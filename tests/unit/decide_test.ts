@@ -110,6 +110,23 @@ Deno.test("decide() records an evaluation or a snapshot of the step that the run
   }
 });
 
+Deno.test("decide() records the samples of an evaluation of the step that the run is at", () => {
+  const evaluated = evolve({ ...running, step: 2 }, {
+    type: "EvaluationTaken",
+    data: { step: 2, loss: 1, samples: 1 },
+  });
+  const data = { step: 2, samples: [] };
+  const command = { type: "RecordSamples", data } as const;
+  assert.deepEqual(granted(command, evaluated), [{ type: "SamplesTaken", data }]);
+  const unevaluated = { ...running, step: 2 };
+  const refusal = { type: "WrongStep", command: "RecordSamples" };
+  assert.deepEqual(refused(command, unevaluated), { ...refusal, expected: 0, actual: 2 });
+  const later = { ...evaluated, step: 3 };
+  assert.deepEqual(refused(command, later), { ...refusal, expected: 3, actual: 2 });
+  const other = { ...command, data: { ...data, step: 3 } };
+  assert.deepEqual(refused(other, later), { ...refusal, expected: 2, actual: 3 });
+});
+
 Deno.test("decide() takes one snapshot of a step, and another of the next", () => {
   const first: RunEvent = { type: "SnapshotTaken", data: snapshot(0) };
   const state = [first].reduce(evolve, running);

@@ -3,6 +3,11 @@ import { historyDigest, NO_HISTORY } from "../../src/codec/history_digest.ts";
 import { isComputation, isTrainingFact, type RunEvent } from "../../src/core/event.ts";
 import { goldenEvents } from "../golden/golden_run.ts";
 
+const sampled: RunEvent = {
+  type: "SamplesTaken",
+  data: { step: 4, samples: [{ name: "step_4_a.png", digest: "a".repeat(64), bytes: 1 }] },
+};
+
 const skipped = {
   type: "StepSkipped",
   data: {
@@ -22,17 +27,18 @@ Deno.test("isComputation() is true of what was computed, not of what was done wi
     "EpochCompleted",
     "EvaluationTaken",
     "RunStarted",
+    "SamplesTaken",
     "StepSkipped",
     "StepTaken",
   ]);
 });
 
 Deno.test("historyDigest() is another after each computation, and only after one", () => {
-  for (const event of [...goldenEvents, skipped]) {
+  for (const event of [...goldenEvents, skipped, sampled]) {
     const changes = historyDigest(NO_HISTORY, event) !== NO_HISTORY;
     assert.equal(
       changes,
-      /^(RunStarted|Step.*|Evaluation.*|Epoch.*)$/.test(event.type),
+      /^(RunStarted|Step.*|Evaluation.*|SamplesTaken|Epoch.*)$/.test(event.type),
       event.type,
     );
   }
@@ -46,6 +52,7 @@ Deno.test("isTrainingFact() is true of what an uninterrupted run on a sound disk
     "EvaluationTaken",
     "RunCompleted",
     "RunStarted",
+    "SamplesTaken",
     "SnapshotTaken",
     "StepSkipped",
     "StepTaken",
@@ -63,5 +70,6 @@ Deno.test("isTrainingFact() is true of each snapshot but those of a pause and by
 
 /** The types of the golden events, and of a skipped step, of which it holds. */
 function typesOf(holds: (event: RunEvent) => boolean): readonly string[] {
-  return [...new Set([...goldenEvents, skipped].filter(holds).map(({ type }) => type))].sort();
+  return [...new Set([...goldenEvents, skipped, sampled].filter(holds).map(({ type }) => type))]
+    .sort();
 }

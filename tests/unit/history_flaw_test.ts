@@ -124,6 +124,36 @@ Deno.test("historyFlaw() finds a snapshot that is pruned before it is taken, twi
   assert.deepEqual(historyFlaw([pruned(1)]), { position: 0, reason: ONCE });
 });
 
+Deno.test("historyFlaw() finds samples that no evaluation of their step comes right before", () => {
+  const [started, step, second] = goldenEvents;
+  const after = (...events: readonly RunEvent[]) =>
+    historyFlaw([started!, step!, ...events, sampled(1, "step_1_a")]);
+  const resumed: RunEvent = { type: "RunResumed", data: { step: 1 } };
+  assert.equal(after(evaluated(1)), undefined);
+  assert.equal(after(evaluated(1), resumed), undefined); // where the process died in between
+  const reason = (found: string) =>
+    `expected SamplesTaken after the EvaluationTaken of step 1, found it after ${found}`;
+  assert.deepEqual(after(), { position: 2, reason: reason("StepTaken") });
+  for (const between of [taken(1), sampled(1, "step_1_b")]) {
+    assert.deepEqual(after(evaluated(1), between), { position: 4, reason: reason(between.type) });
+  }
+  const moved = [started!, step!, evaluated(1), second!, sampled(1, "step_1_a")];
+  assert.equal(historyFlaw(moved)?.position, 4);
+});
+
+Deno.test("historyFlaw() finds samples with a name that is another step's, no name, or not one's own", () => {
+  const [started, step] = goldenEvents;
+  const reason = (...names: readonly string[]) =>
+    historyFlaw([started!, step!, evaluated(1), sampled(1, ...names)])?.reason;
+  assert.equal(reason("step_1_a.png", "step_1_b.png"), undefined);
+  assert.match(reason("step_2_a.png")!, /of step 1 to begin with step_1_, found step_2_a.png/);
+  assert.match(reason("a.png")!, /to begin with step_1_, found a.png/);
+  assert.match(reason("step_1_a", "step_1_a")!, /names of their own, found two step_1_a/);
+  for (const name of ["", "../step_1_a", "step_1_/a", ".step_1_a", "step_1_" + "a".repeat(122)]) {
+    assert.match(reason(name)!, /expected the name of a sample to be a letter or a digit/, name);
+  }
+});
+
 Deno.test("historyFlaw() finds any step that was taken out of a history or exchanged with another", () => {
   const steps = goldenEvents.flatMap(({ type }, position) =>
     type === "StepTaken" ? [position] : []
@@ -156,6 +186,15 @@ function mixedHistory(norms: readonly number[], scales: readonly number[]): read
 function taken(step: number): RunEvent {
   const snapshot = String(step).repeat(64);
   return { type: "SnapshotTaken", data: { step, snapshot, state: snapshot, reason: "scheduled" } };
+}
+
+function evaluated(step: number): RunEvent {
+  return { type: "EvaluationTaken", data: { step, loss: 1, samples: 1 } };
+}
+
+function sampled(step: number, ...names: readonly string[]): RunEvent {
+  const samples = names.map((name) => ({ name, digest: "a".repeat(64), bytes: 1 }));
+  return { type: "SamplesTaken", data: { step, samples } };
 }
 
 function pruned(step: number): RunEvent {

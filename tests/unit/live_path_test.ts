@@ -79,6 +79,7 @@ Deno.test("the position after a step follows what was computed and stored of it,
   const of: readonly RunEvent[] = [
     { type: "EpochCompleted", data: { step: 1, epoch: 0 } },
     { type: "EvaluationTaken", data: { step: 1, loss: 1, samples: 1 } },
+    { type: "SamplesTaken", data: { step: 1, samples: [] } },
     { type: "SnapshotTaken", data: taken },
     { type: "SnapshotFailed", data: { step: 1, reason: "scheduled", message: "full" } },
   ];

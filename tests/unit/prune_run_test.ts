@@ -326,6 +326,7 @@ function dying(store: Store, life: number, hidden: ReadonlySet<number> = new Set
         }),
     },
     sources: store.sources,
+    samples: store.samples,
     snapshots: {
       ...store.snapshots,
       hide: (run, step) =>

@@ -50,6 +50,16 @@ Deno.test("a snapshot that a branch takes as one before it did is of the live br
   assert.deepEqual(keptSnapshots(other).map(({ position }) => position), [2, 9, 5]);
 });
 
+Deno.test("the samples of a branch that was left are still named", () => {
+  const sampled = (step: number, digit: string): RunEvent => {
+    const sample = { name: `step_${step}_a`, digest: digit.repeat(64), bytes: 1 };
+    return { type: "SamplesTaken", data: { step, samples: [sample] } };
+  };
+  const state = fold([...base, sampled(3, "a"), back, taken(2), taken(3), sampled(3, "b")]);
+  assert.deepEqual(state.sampleFiles, ["a", "b"].map((digit) => digit.repeat(64)));
+  assert.equal("sampleFiles" in factsOf(state), false);
+});
+
 Deno.test("what branches left gathers, and is pruned by step and digest", () => {
   const twice = fold([...base, back, taken(2), saved(2, "e"), back]);
   assert.deepEqual(twice.abandoned?.map(({ step }) => step), [3, 2]);

@@ -11,6 +11,7 @@ import { MANIFEST_SIZE } from "./manifest_file.ts";
 import { refuseLinks } from "../files/no_links.ts";
 import { objectName } from "./object_file.ts";
 import { readRegular } from "../files/regular_file.ts";
+import { showsObject } from "./shows_object.ts";
 import { isSystemError } from "../files/system_error.ts";
 
 /** The name under which people find the checkpoint of a step: "step-000050". */
@@ -100,7 +101,7 @@ export async function flawsOfView(
     const [file, linked] = [await statIfThere(path), await statIfThere(object)];
     if (file === undefined) missing.push(...linked ? [name] : []); // compressed ones are not shown
     else if (!file.isFile) flaws.push(obstacleInWords(`${place}/${name}`, "file", file));
-    else if (!await shows(path, file, linked, digest)) {
+    else if (!await showsObject(path, file, linked, digest)) {
       flaws.push(`${place}/${name}: expected the bytes of ${digest.slice(0, 12)}, found others`);
     }
   }
@@ -128,18 +129,6 @@ async function obstacleTo(root: string, place: string): Promise<string | undefin
     if (!found.isDirectory) return obstacleInWords(directory, "directory", found);
   }
   return undefined;
-}
-
-/** A link to the object has its bytes; a copy is read. */
-async function shows(
-  path: string,
-  file: Deno.FileInfo,
-  linked: Deno.FileInfo | undefined,
-  digest: Digest,
-): Promise<boolean> {
-  if (linked !== undefined && file.ino === linked.ino && file.dev === linked.dev) return true;
-  const content = await readRegular(path, { least: 0, most: Infinity });
-  return content.type === "Content" && sha256(content.bytes) === digest;
 }
 
 /** Links an object into a view; false where that cannot be done. One kept compressed is not shown. */

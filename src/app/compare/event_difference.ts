@@ -24,7 +24,7 @@ export interface EntryDifference {
  * The first training fact in which two runs differ, by step and kind: of a step, the change of a setting
  * comes after the step itself. Takes the events of their live branches, in order.
  *
- * Compared is what both runs have: the steps of both, and evaluations, measures, snapshots and
+ * Compared is what both runs have: the steps of both, and evaluations, measures, samples, snapshots and
  * fingerprints where both took them, since none of these changes what is trained; only the change of a setting, since both
  * runs had begun, may be one run's alone (one at that very step is in how the other began). What runs say of their config, data and code is left out of how they started, and of a
  * snapshot its state alone is compared: its name and reason follow from the rest.
@@ -108,8 +108,9 @@ const KINDS: Readonly<Record<string, number>> = {
   StepSkipped: 1,
   EpochCompleted: 2,
   EvaluationTaken: 3,
-  SnapshotTaken: 4,
-  ConfigChanged: 5,
+  SamplesTaken: 4,
+  SnapshotTaken: 5,
+  ConfigChanged: 6,
 };
 
 /** A training fact and where it stands: its step, and its kind among the facts of that step. */

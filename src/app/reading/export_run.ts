@@ -40,16 +40,18 @@ export interface ExportedWeights {
 
 /**
  * One safetensors file of a run's parameters, trained and frozen ones, at a place of which it keeps the
- * snapshot: the newest unless one is named. Fails with NoWeights where it keeps none, and with NoPlace.
+ * snapshot: the newest unless one is named. Or of what `made` makes of them, such as one model of a base and
+ * its adapters. Fails with NoWeights where it keeps none, and with NoPlace.
  */
 export function exportWeights(
   store: Store,
   run: RunId,
   at?: string,
+  made: (weights: TensorGroup) => TensorGroup = (weights) => weights,
 ): TaskEither<RunError, ExportedWeights> {
   return attempt<RunError, ExportedWeights>(async (get) => {
     const ref = keptAt(await get(readRun(store, run)), at);
-    const weights = await weightsOf(store, ref, get);
+    const weights = made(await weightsOf(store, ref, get));
     const metadata = { format: "pt", run, step: String(ref.step), state: ref.state };
     return { step: ref.step, bytes: encodeSafetensors(weights, metadata) };
   });
@@ -139,7 +141,11 @@ function stateAt(
   return { rows: historyUpTo(recorded, position), state, checkpoints };
 }
 
-function historyUpTo({ events }: RecordedRun, position: number): readonly HistoryRow[] {
+/** The history of a run, or of a branch of it, as its events before a position tell it. */
+export function historyUpTo(
+  { events }: Pick<RecordedRun, "events">,
+  position: number,
+): readonly HistoryRow[] {
   const path = livePath(events).filter((placed) => placed.position < position);
   return project(historyRows, path.map(({ event }) => event));
 }

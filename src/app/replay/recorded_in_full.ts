@@ -22,6 +22,8 @@ export function recordedInFull(
   const evaluates = task.evaluation !== undefined && batches > 0 && every > 0;
   const evaluationDue = evaluates && (step % every === 0 || step === config.steps.max);
   if (evaluationDue && state.lastEvaluation?.step !== step) return false;
+  const samplesDue = evaluationDue && task.artifacts !== undefined;
+  if (samplesDue && !events.some(({ type }) => type === "SamplesTaken")) return false;
   const saveDue = planEnds(state) || saveAt(step) !== undefined;
   return !saveDue || events.some(({ type }) => /^Snapshot(Taken|Failed)$/.test(type));
 }

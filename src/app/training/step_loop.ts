@@ -27,6 +27,7 @@ import { compareSnapshot, readSnapshot, storeSnapshot } from "./save_snapshot.ts
 import { holdStates, type StateHolder } from "./state_holder.ts";
 import type { ReadBefore } from "./state_snapshot.ts";
 import { openStepsAhead } from "./steps_ahead.ts";
+import { recordSamples, takeSamples } from "./take_samples.ts";
 
 /** What a stretch of steps works with. */
 export interface Loop {
@@ -259,9 +260,11 @@ async function evaluateIfDue(loop: Loop, journal: Journal, state: TrainState): P
   if (every === 0 || (step % every !== 0 && !last)) return;
   const result = await ofTask(step, () => evaluate(plan, env.device, state));
   if (result === undefined) return;
+  const samples = await ofTask(step, () => takeSamples(plan, env.device, state));
   await journal.add(async () => {
     await recorder.record({ type: "RecordEvaluation", data: { step, ...result } });
     env.reporter?.report({ type: "Evaluated", step, ...result });
+    if (samples !== undefined) await recordSamples(loop, samples);
   });
   if (plan.config.evaluate.patience > 0) await journal.drain(); // it may be the last
 }

@@ -40,7 +40,7 @@ export interface NeededBy {
  * Removes all objects that no run of the store needs; says how many, and their bytes.
  *
  * A run needs the snapshots that its log names and that were not pruned, and those that its view shows
- * and its log tells nothing of: the log may have lost its end. It needs all code that its log names. Archived runs count. Where a log cannot
+ * and its log tells nothing of: the log may have lost its end. It needs all code and all samples that its log names. Archived runs count. Where a log cannot
  * be read, any line of it, nobody knows what it needs: then nothing is removed, and SnapshotsUnknown
  * names the run. FilesUnknown names the snapshot where that cannot be read, and CodeUnknown the run whose
  * code cannot.
@@ -60,7 +60,7 @@ export function collectGarbage(
   });
 }
 
-/** What the runs of a store need: their snapshots, and all files of their code. */
+/** What the runs of a store need: their snapshots, and all files of their code and their samples. */
 export interface Live {
   readonly snapshots: ReadonlyMap<SnapshotId, NeededBy>;
   readonly sources: ReadonlySet<Digest>;
@@ -74,10 +74,13 @@ export function liveObjects(
   return attempt<RunError, Live>(async (get) => {
     const live = new Map<SnapshotId, NeededBy>();
     const code = new Map<Digest, RunId | undefined>();
+    const samples = new Set<Digest>();
     for (const run of await get(store.log.runs())) {
       const shown = await known(store.snapshots.shown(run)); // before the log: views precede events
       const contents = await known(readTo(extent, store.log, run));
-      for (const digest of codeOfRun(foldOf(contents))) code.set(digest, run);
+      const state = foldOf(contents);
+      for (const digest of codeOfRun(state)) code.set(digest, run);
+      for (const digest of state.sampleFiles ?? []) samples.add(digest);
       const pruned = run === without?.run ? without.snapshots : [];
       for (const { step, snapshot } of [...kept(contents), ...unnamed(shown, contents)]) {
         if (!pruned.includes(snapshot)) live.set(snapshot, { run, step });
@@ -85,14 +88,14 @@ export function liveObjects(
     }
     // After the runs: one that is archived meanwhile is found here.
     for (const archived of await known(store.log.archived(extent))) {
-      for (const digest of codeOfRun(foldOf(archived))) {
-        if (!code.has(digest)) code.set(digest, undefined);
-      }
+      const state = foldOf(archived);
+      for (const digest of codeOfRun(state)) if (!code.has(digest)) code.set(digest, undefined);
+      for (const digest of state.sampleFiles ?? []) samples.add(digest);
       for (const { step, snapshot } of kept(archived)) {
         if (!live.has(snapshot)) live.set(snapshot, { step });
       }
     }
-    return { snapshots: live, sources: await sourcesOf(store, code) };
+    return { snapshots: live, sources: samples.union(await sourcesOf(store, code)) };
   });
 }
 

@@ -1,7 +1,7 @@
 import * as E from "fp-ts/Either.js";
 import type { TaskEither } from "fp-ts/TaskEither.js";
 import type { CodeIdentity } from "../../codec/code_identity.ts";
-import { abandonedBranches } from "../../core/live_path.ts";
+import { abandonedBranches, livePath } from "../../core/live_path.ts";
 import type { RunId } from "../../core/run_id.ts";
 import type { SnapshotRef } from "../../core/run_state.ts";
 import type { SnapshotId } from "../../core/snapshot.ts";
@@ -16,6 +16,7 @@ import { checkSnapshot } from "./check_snapshot.ts";
 import { describeError } from "../errors/describe_error.ts";
 import type { CodeDiffers, RunError } from "../errors/errors.ts";
 import { hidePruned } from "./hide_pruned.ts";
+import { type MendedSamples, mendSamples } from "./mend_samples.ts";
 import { type MendedViews, mendViews } from "./mend_views.ts";
 import { readRun, type RecordedRun } from "../reading/read_run.ts";
 import { recreateSnapshot } from "../replay/recreate_snapshot.ts";
@@ -25,7 +26,7 @@ import { type Problem, type VerifyReport, verifyRun } from "./verify_run.ts";
 /** What a repair did, and what a verification found afterwards. */
 export interface RepairReport extends VerifyReport {
   readonly repaired: {
-    /** What was derived from the log and not as the log says, and was made anew: a line each. */
+    /** Samples, and what is derived from the log, that were not as the log says and were made anew: a line each. */
     readonly derived: readonly string[];
     /** Snapshots that were missing or damaged, and are there again, with the same bits. */
     readonly snapshots: readonly { readonly step: number; readonly id: SnapshotId }[];
@@ -42,8 +43,8 @@ export interface RepairMeans {
 }
 
 /**
- * Makes anew what a run's log lets make anew: what is derived from it, the view of its snapshots, and
- * by recomputation the snapshots that are missing or damaged. The log's events are never touched; where
+ * Makes anew what a run's log lets make anew: what is derived from it, the views of its snapshots and
+ * samples, and by recomputation the snapshots and samples that are missing or damaged. The log's events are never touched; where
  * they are damaged, nothing is done but said.
  *
  * Every recomputed step is compared; a difference ends the repair, as a problem of the report. Fails
@@ -62,13 +63,18 @@ export function repairRun(
     const derived = await get(store.log.rebuildDerived(run));
     let opened: Promise<RepairMeans> | undefined;
     const once = () => opened ??= means();
-    const { lost, views, diverged, otherCode } = await repair(store, run, once, get);
+    const { lost, views, samples, diverged, otherCode } = await repair(store, run, once, get);
     const after = await get(verifyRun(store, run));
-    const problems = [...after.problems, ...views.problems, ...(diverged ? [diverged] : [])];
+    const problems = [
+      ...after.problems,
+      ...views.problems,
+      ...samples.problems,
+      ...(diverged ? [diverged] : []),
+    ];
     const snapshots = lost
       .filter(({ step }) => !problems.some((problem) => problem.step === step))
       .map(({ step, snapshot }) => ({ step, id: snapshot }));
-    const repaired = { derived: [...derived, ...views.mended], snapshots };
+    const repaired = { derived: [...derived, ...views.mended, ...samples.mended], snapshots };
     const code = otherCode && { otherCode };
     return { ...after, ...code, ok: problems.length === 0, problems, repaired };
   });
@@ -78,6 +84,7 @@ export function repairRun(
 interface Repair {
   readonly lost: readonly SnapshotRef[];
   readonly views: MendedViews;
+  readonly samples: MendedSamples;
   readonly diverged: Problem | undefined;
   readonly otherCode?: CodeDiffers | undefined;
 }
@@ -111,7 +118,11 @@ async function repair(
     if (lost.some(({ recorded: { events } }) => events !== recorded.events)) {
       await mendViews(store, run, readable, get);
     }
-    return { lost: lost.map(({ ref }) => ref), views, ...made };
+    const branchAt = (position: number) => branchWithEvent(recorded, position);
+    const samples = made.diverged === undefined
+      ? await mendSamples(store, recorded, branchAt, means, get)
+      : { mended: [], problems: [] };
+    return { lost: lost.map(({ ref }) => ref), views, samples, ...made };
   } finally {
     await writer.close()();
   }
@@ -131,6 +142,15 @@ function branchWith(recorded: RecordedRun, { step, snapshot }: SnapshotRef): Rec
   return branches.find(({ state }) =>
     state.snapshots.some((ref) => ref.step === step && ref.snapshot === snapshot)
   ) ?? recorded;
+}
+
+/** The branch of a run, live or left, that has the event at a position. */
+function branchWithEvent(recorded: RecordedRun, position: number): RecordedRun {
+  if (livePath(recorded.events).some((placed) => placed.position === position)) return recorded;
+  const index = abandonedBranches(recorded.events).findIndex(({ path }) =>
+    path.some((placed) => placed.position === position)
+  );
+  return branchOfRun(recorded, index + 1);
 }
 
 /** Code that was lost is stored again where it is the code that is here. */

@@ -12,6 +12,8 @@ import { attempt, fail } from "../../ports/attempt.ts";
 import type { LogError, TornTail } from "../../ports/event_log.ts";
 import type { Store } from "../../ports/store.ts";
 import { foldOf } from "../../ports/fold_log.ts";
+import { samplesShown } from "../../core/sample_files.ts";
+import { lostSamples } from "./check_samples.ts";
 import { checkSnapshot } from "./check_snapshot.ts";
 import { describeError } from "../errors/describe_error.ts";
 import type { CodeDiffers, RunError } from "../errors/errors.ts";
@@ -30,6 +32,8 @@ export interface VerifyReport {
   readonly steps: number;
   /** Snapshots whose every byte was checked. */
   readonly snapshots: number;
+  /** Samples of evaluations whose every byte was checked. */
+  readonly samples: number;
   /** Present when steps were recomputed. */
   readonly replay?: ReplayReport;
   /** Present when steps were recomputed by other code than the run's: in what it differs. */
@@ -65,6 +69,7 @@ export interface Problem {
     | "SnapshotUnreadable"
     | "SnapshotDiffers"
     | "CodeUnreadable"
+    | "SampleUnreadable"
     | "DerivedDiffers"
     | "ViewDiffers"
     | "ViewUnnamed"
@@ -79,8 +84,8 @@ export interface Problem {
 
 /**
  * Checks a run's integrity: the digest and link of every event, the order of its history, every byte of
- * every snapshot that its log names and the history that it commits to, the code, and what is derived from
- * the log. Reads everything, writes nothing.
+ * every snapshot that its log names and the history that it commits to, the code, the samples, and what is
+ * derived from the log. Reads everything, writes nothing.
  */
 export function verifyRun(store: Store, run: RunId): TaskEither<RunError, VerifyReport> {
   return attempt<RunError, VerifyReport>(async (get) => {
@@ -118,6 +123,12 @@ export function verifyRun(store: Store, run: RunId): TaskEither<RunError, Verify
         `\`foldlog verify ${run} --repair\` stores it again where that code is.`;
       problems.push({ type: "CodeUnreadable", message });
     }
+    const lost = await lostSamples(store, read.right.events);
+    for (const { event: { data: { step } }, sample, reason } of lost) {
+      const message = `Sample ${sample.name} of step ${step} is lost: ${reason} ` +
+        `\`foldlog verify ${run} --repair\` computes it again.`;
+      problems.push({ type: "SampleUnreadable", step, message });
+    }
     const derived = await store.log.checkDerived(run)();
     if (E.isLeft(derived)) {
       if (derived.left.type === "LogDamaged") return damagedReport(run, derived.left);
@@ -130,6 +141,9 @@ export function verifyRun(store: Store, run: RunId): TaskEither<RunError, Verify
     for (const found of await get(store.snapshots.checkView(run, state.snapshots))) {
       problems.push({ type: "ViewDiffers", message: `${found}. ${again}` });
     }
+    for (const found of await get(store.samples.check(run, samplesShown(read.right.events)))) {
+      problems.push({ type: "ViewDiffers", message: `${found}. ${again}` });
+    }
     for (const view of await get(unnamedViews(store, run))) {
       problems.push({ type: "ViewUnnamed", step: view.step, message: describeUnnamed(run, view) });
     }
@@ -139,6 +153,7 @@ export function verifyRun(store: Store, run: RunId): TaskEither<RunError, Verify
       events: events.length,
       steps: ownSteps(state),
       snapshots: kept.length,
+      samples: state.sampleFiles?.length ?? 0,
       ...(torn && { torn }),
       problems,
     };
@@ -191,5 +206,13 @@ function damagedReport(
 ): VerifyReport {
   const { position } = error; // the events before it were read, each link of them checked
   const problem = { type: "LogDamaged", position, message: describeError(error) } as const;
-  return { ok: false, run, events: position, steps: 0, snapshots: 0, problems: [problem] };
+  return {
+    ok: false,
+    run,
+    events: position,
+    steps: 0,
+    snapshots: 0,
+    samples: 0,
+    problems: [problem],
+  };
 }

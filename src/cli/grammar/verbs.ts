@@ -7,6 +7,7 @@ import { fork } from "./fork.ts";
 import { gc } from "./gc.ts";
 import { log } from "./log.ts";
 import { materialize } from "./materialize.ts";
+import { merge } from "./merge.ts";
 import { probe } from "./probe.ts";
 import { prune } from "./prune.ts";
 import { resume } from "./resume.ts";
@@ -31,6 +32,7 @@ export const verbs = {
   probe,
   materialize,
   export: exportVerb,
+  merge,
   prune,
   gc,
   tokenize,

@@ -12,7 +12,7 @@ export const found: Readonly<Record<string, readonly Command[]>> = {
     { does: "train", run: 0, change: "seed" },
   ],
   "a snapshot of a step that is not recorded in full": [
-    { does: "train", run: 0, dies: dies("append", 10, "none") },
+    { does: "train", run: 0, dies: dies("append", 11, "none") },
     { does: "materialize", run: 0, at: 8 },
     { does: "train", run: 0 },
   ],

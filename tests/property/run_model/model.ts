@@ -185,6 +185,7 @@ async function nextStep(oracle: Oracle, before: Place, config: RunConfig): Promi
   if (step % every === 0 || last) {
     const loss = await oracle.evaluation(place, config);
     todo.push({ type: "EvaluationTaken", data: { step, loss, samples: config.batch.micro } });
+    todo.push({ type: "SamplesTaken", data: { step, samples: await oracle.samples(place) } });
   }
   if (last || step % config.save.every === 0) {
     const reason = last ? "final" : "scheduled";
@@ -295,6 +296,7 @@ const COMPUTED: readonly string[] = [
   "StepTaken",
   "EpochCompleted",
   "EvaluationTaken",
+  "SamplesTaken",
 ];
 
 function textOf(data: Told["data"]): string {
@@ -331,6 +333,7 @@ function applied(states: readonly ModelState[], { type, data, place }: Told): Mo
       };
     case "EpochCompleted":
     case "EvaluationTaken":
+    case "SamplesTaken":
       return { ...ended, todo };
     case "SnapshotTaken": {
       const { step, state, reason } = data as unknown as Kept;

@@ -2,6 +2,7 @@ import {
   arraySource,
   defaultConfig,
   defineTask,
+  type Device,
   dropout,
   foldIn,
   key,
@@ -11,6 +12,7 @@ import {
   type RunConfig,
   type ScheduleChoice,
   type Task,
+  type Tree,
 } from "foldlog";
 import * as tf from "foldlog/tf";
 
@@ -67,7 +69,14 @@ export function modelTask({ model }: RunConfig): Task {
     },
     init: (key): Line => ({ offset: tf.zeros([1]), slope: tf.tensor(normal(key, 2), [2]) }),
     loss: (line: Line, { x, y }, key) => distance(line, dropout(x, rate, key), y),
+    artifacts: (line, _key, device, step) => samplesOf(line, device, step),
   });
+}
+
+/** The samples of a step: the bytes of its slope. */
+export async function samplesOf(params: Tree, device: Device, step: number) {
+  const { data } = await device.read((params as Line).slope);
+  return [{ name: `step_${step}_slope.bin`, bytes: new Uint8Array(data.slice().buffer) }];
 }
 
 type Line = { readonly slope: tf.Tensor; readonly offset: tf.Tensor };

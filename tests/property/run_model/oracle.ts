@@ -12,6 +12,7 @@ import {
   optimizerOf,
   release,
   type RunConfig,
+  type SampleFile,
   scheduleOf,
   scheduleSteps,
   scoped,
@@ -22,7 +23,7 @@ import {
   type Tree,
 } from "foldlog";
 import { batchDigest, canonicalJson, leafDigests, sha256, stateDigest } from "foldlog/codec";
-import { modelTask } from "./model_task.ts";
+import { modelTask, samplesOf } from "./model_task.ts";
 
 /** A state on some path of settings, and the step that led to it. */
 export interface Place {
@@ -51,6 +52,8 @@ export interface Oracle extends AsyncDisposable {
   readonly weights: (place: Place, config: RunConfig) => Promise<Place>;
   /** The loss on the held-out data. */
   readonly evaluation: (place: Place, config: RunConfig) => Promise<number>;
+  /** What the evaluation of a place makes for people. */
+  readonly samples: (place: Place) => Promise<readonly SampleFile[]>;
 }
 
 interface Known {
@@ -99,6 +102,12 @@ export function oracleOf(device: Device): Oracle {
       const loss = losses.get(id) ?? await evaluate(device, known.get(path)!.state, config);
       losses.set(id, loss);
       return loss;
+    },
+    async samples({ path, step }) {
+      const made = await samplesOf(known.get(path)!.state.params, device, step);
+      return made.map(({ name, bytes }) => {
+        return { name, digest: sha256(bytes), bytes: bytes.length };
+      });
     },
     [Symbol.asyncDispose]() {
       for (const { state } of known.values()) release(tensorsOf(state));

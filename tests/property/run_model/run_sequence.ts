@@ -238,7 +238,8 @@ function alike({ type, data }: RunEvent, told: Plain): Plain {
 function pick(found: object, told: object): Readonly<Record<string, unknown>> {
   const members = Object.keys(told).map((name) => {
     const [a, b] = [found, told].map((one) => (one as Readonly<Record<string, unknown>>)[name]);
-    const isGroup = isObject(a) && isObject(b) && name !== "config" && name !== "changes";
+    const isGroup = isObject(a) && isObject(b) && !Array.isArray(b) && name !== "config" &&
+      name !== "changes";
     return [name, isGroup ? pick(a, b) : a] as const;
   });
   return Object.fromEntries(members);

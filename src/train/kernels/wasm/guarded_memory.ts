@@ -5,11 +5,11 @@ import type { WasmBackend } from "./wasm_backend.ts";
 const LIMIT = 65_535 * 65_536;
 
 /**
- * Has the backend throw a DeviceMemoryError where its memory has no room for what is asked for: left alone,
- * it ends itself with "Aborted()", and everything that it holds with it.
+ * Has the backend throw a DeviceMemoryError where its memory has no room for what is asked for. Left alone,
+ * tfjs takes the address 0 that it gets then for that of a tensor, and writes over whatever is there.
  *
- * Counts what is taken; what is taken and asked for together can fit and still not find a place, between
- * other things, and then the backend's own end is told in these words too.
+ * Counts what is taken, for the error. What is taken and asked for may fit together and yet find no place
+ * between what else is there.
  */
 export function guardMemory({ wasm }: WasmBackend, limit = LIMIT): void {
   wasm._free(wasm._malloc(1)); // emscripten's put others in their place at the first call
@@ -18,22 +18,12 @@ export function guardMemory({ wasm }: WasmBackend, limit = LIMIT): void {
   let used = 0;
 
   wasm._malloc = (asked) => {
-    if (used + asked > limit) throw new DeviceMemoryError("wasm", { asked, used, limit });
-    const at = placeOf(asked);
+    const at = used + asked > limit ? 0 : malloc(asked) >>> 0; // as a signed number beyond 2 GiB
+    if (at === 0) throw new DeviceMemoryError("wasm", { asked, used, limit });
     sizes.set(at, asked);
     used += asked;
     return at;
   };
-
-  /** Where there is room; what tfjs asks for without a byte in it may be anywhere. */
-  function placeOf(asked: number): number {
-    try {
-      return malloc(asked) >>> 0; // as a signed number beyond 2 GiB
-    } catch (error) {
-      if (!(error instanceof WebAssembly.RuntimeError)) throw error;
-      throw new DeviceMemoryError("wasm", { asked, used, limit });
-    }
-  }
 
   wasm._free = (address) => {
     const at = address >>> 0;

@@ -46,6 +46,7 @@ export function progressReporter(
           return say(resumingLine(notice));
         case "Resumed":
           meter.stop();
+          if (notice.step === 0) return; // of a run that is there and has no step yet
           return say(resumedLines(notice, performance.now() - resumingSince));
         case "Saved":
         case "Skipped":
@@ -140,6 +141,7 @@ function rateFrom(): (step: number) => number {
 }
 
 function resumingLine({ run, snapshot, head, maxSteps }: NoticeOf<"Resuming">): string {
+  if (head === 0) return `run "${run}": ${maxSteps} steps, from its initial state on`;
   const from = snapshot === 0 ? "the initial state" : `the snapshot of step ${snapshot}`;
   const work = head > snapshot
     ? `; recomputing ${stepsFrom(snapshot + 1, head)} and comparing ` +

@@ -2,6 +2,7 @@ import { systemStopwatch } from "../adapters/system/system_stopwatch.ts";
 import type { RunError } from "../app/errors/errors.ts";
 import { taskOf } from "../app/training/plan.ts";
 import { beginRun } from "../app/fork/begin_run.ts";
+import { exportHistory } from "../app/reading/export_run.ts";
 import { readHead } from "../app/reading/read_run.ts";
 import type { RunOutcome } from "../app/training/run_outcome.ts";
 import { type ResumeOptions, type ResumeOutcome, resumeRun } from "../app/training/resume_run.ts";
@@ -19,6 +20,7 @@ import type { Recipe } from "../recipes/recipe.ts";
 import type { Base } from "./base_weights.ts";
 import type { ArgumentsOf } from "./command_line.ts";
 import { backendChoice, orExit, printJson } from "./context.ts";
+import { lossChart } from "./loss_chart.ts";
 import { openDeviceFor } from "./open_device.ts";
 import { progressReporter } from "./progress_reporter.ts";
 import { freeName } from "./free_name.ts";
@@ -28,6 +30,7 @@ import { retentionOf } from "./retention_arguments.ts";
 import { INTERRUPTED, stopSignals } from "./stop_signals.ts";
 import { measuresText } from "./measures_text.ts";
 import { loss } from "./table.ts";
+import { chartRoom } from "./terminal.ts";
 
 /** A training that the command line asked for. */
 export interface Assignment {
@@ -82,6 +85,11 @@ export async function carryOut(assignment: Assignment): Promise<number> {
     reporter.close();
     const task = await source(outcome.state.config!);
     sayOutcome(outcome, { args, asked, state }, task, say);
+    const goneOn = outcome.status === "completed" && outcome.state.version !== state?.version;
+    if (goneOn && Deno.stdout.isTerminal() && !args.json && !onTheWay) {
+      const rows = await orExit(exportHistory(store, outcome.run));
+      say(`\n${lossChart(rows, chartRoom())}`);
+    }
     if (args.json && !onTheWay) {
       const { run } = outcome;
       printJson({ runId: run, ...runSummary((await orExit(readHead(store, run))).state) });

@@ -90,7 +90,12 @@ export class RunFailure extends Error {
 
 /** Prints data for programs. */
 export function printJson(value: unknown): void {
-  console.log(JSON.stringify(value, (_, member) => encodeMember(member)));
+  console.log(jsonText(value));
+}
+
+/** Data for programs, in a line. */
+export function jsonText(value: unknown): string {
+  return JSON.stringify(value, (_, member) => encodeMember(member));
 }
 
 /** JSON has no NaN and no infinities: they become strings, as in the log. */

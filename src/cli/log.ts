@@ -1,39 +1,67 @@
 import { fileStore } from "../adapters/file_store.ts";
 import { branchOfRun } from "../app/reading/branch_of_run.ts";
 import type { RunError } from "../app/errors/errors.ts";
+import { followRun } from "../app/reading/follow_run.ts";
 import { readRun, type RecordedRun } from "../app/reading/read_run.ts";
 import { encodeLine } from "../codec/envelope_codec.ts";
 import type { RunEvent } from "../core/event.ts";
 import { livePath } from "../core/live_path.ts";
+import type { RecordedEvent } from "../core/recorded_event.ts";
+import type { RunId } from "../core/run_id.ts";
 import { attempt } from "../ports/attempt.ts";
+import type { Store } from "../ports/store.ts";
 import type { ArgumentsOf } from "./command_line.ts";
 import { orExit, runIdOf, runsDirectory } from "./context.ts";
 import { UsageError } from "./usage_error.ts";
+import { waitingFor, watching, written } from "./watching.ts";
 
-/** Prints a run's events, or those of one branch: with --json each envelope exactly as it is stored. */
+/**
+ * Prints a run's events, or those of one branch: with --json each envelope exactly as it is stored. With
+ * --follow those too that are recorded from now on.
+ */
 export async function run(args: ArgumentsOf<"log">): Promise<number> {
-  if (args.live && args.branch !== undefined) {
-    throw new UsageError("Expected --live or --branch, found both.");
+  const limits = [args.live && "--live", args.branch !== undefined && "--branch"];
+  const [limit, other] = [...limits, args.follow && "--follow"].filter((flag) => flag !== false);
+  if (limit !== undefined && other !== undefined) {
+    throw new UsageError(`Expected ${limit} or ${other}, found both.`);
   }
   const store = fileStore(runsDirectory(args.runs));
+  const line = args.json ? encodeLine : lineFor;
+  if (args.follow) return await follow(store, runIdOf(args.run), line);
   const recorded = await orExit(readRun(store, runIdOf(args.run)));
   const { torn } = recorded;
   const branch = attempt<RunError, RecordedRun>(() =>
     Promise.resolve(branchOfRun(recorded, args.branch))
   );
   const { events } = await orExit(branch);
-  const shown = args.live ? livePath(events) : events;
-  for (const recorded of shown) {
-    if (args.json) console.log(encodeLine(recorded));
-    else {
-      const { position, recordedAt, event } = recorded;
-      console.log(`${String(position).padStart(6)}  ${recordedAt}  ${describe(event)}`);
-    }
-  }
+  for (const recorded of args.live ? livePath(events) : events) console.log(line(recorded));
   if (torn !== undefined) {
     console.error(`A torn last line was left out: ${torn.bytes} bytes at ${torn.place}.`);
   }
   return 0;
+}
+
+async function follow(
+  store: Store,
+  run: RunId,
+  line: (recorded: RecordedEvent) => string,
+): Promise<number> {
+  const { wait, dispose } = watching();
+  try {
+    await orExit(followRun(store, run, {
+      wait,
+      onNews: ({ events }) => written(events.map((recorded) => `${line(recorded)}\n`).join("")),
+      onMissing: () => console.error(waitingFor(run)),
+    }));
+    return 0;
+  } finally {
+    dispose();
+  }
+}
+
+/** An event for people. */
+function lineFor({ position, recordedAt, event }: RecordedEvent): string {
+  return `${String(position).padStart(6)}  ${recordedAt}  ${describe(event)}`;
 }
 
 function describe(event: RunEvent): string {

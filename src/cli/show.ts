@@ -1,70 +1,66 @@
 import { fileStore } from "../adapters/file_store.ts";
-import { diskUse } from "../app/upkeep/disk_use.ts";
 import { writeFiles } from "../adapters/files/write_files.ts";
-import { branchOfRun } from "../app/reading/branch_of_run.ts";
 import type { RunError } from "../app/errors/errors.ts";
-import { placeAt } from "../app/replay/place_in_run.ts";
+import { branchOfRun } from "../app/reading/branch_of_run.ts";
+import { historyUpTo } from "../app/reading/export_run.ts";
 import { readHead, readRun } from "../app/reading/read_run.ts";
-import type { PastState } from "../app/replay/rewind.ts";
 import { readCode } from "../app/reading/run_code.ts";
-import { kernelSetDigest } from "../codec/kernel_set_digest.ts";
-import { settings } from "../core/config_path.ts";
+import { placeAt } from "../app/replay/place_in_run.ts";
+import type { PastState } from "../app/replay/rewind.ts";
+import type { HistoryRow } from "../core/history_rows.ts";
 import type { RunId } from "../core/run_id.ts";
-import { originName, type RunOrigin } from "../core/run_origin.ts";
-import type { RunState } from "../core/run_state.ts";
-import { type RunSummary, runSummary } from "../core/run_summary.ts";
+import { runSummary } from "../core/run_summary.ts";
 import { attempt } from "../ports/attempt.ts";
 import type { Store } from "../ports/store.ts";
 import type { ArgumentsOf } from "./command_line.ts";
 import { orExit, printJson, runsDirectory } from "./context.ts";
-import { diskText } from "./disk_text.ts";
+import { lossChart } from "./loss_chart.ts";
 import { runPlaceOf } from "./run_at.ts";
-import { leftOutText } from "./left_out_text.ts";
-import { measuresText } from "./measures_text.ts";
-import { loss, table } from "./table.ts";
+import { followShow } from "./show_follow.ts";
+import { headFacts, headSummary } from "./show_head.ts";
+import { factsText, settingsText } from "./show_text.ts";
+import { chartRoom } from "./terminal.ts";
 import { UsageError } from "./usage_error.ts";
 
 /** Shows what a run is and how far it came, or what it was at a step of it or of a branch that it left. */
 export async function run(args: ArgumentsOf<"show">): Promise<number> {
   const { run, at } = runPlaceOf(args.run);
+  if (args.plot && args.json) throw new UsageError("Expected --plot or --json, found both.");
   const store = fileStore(runsDirectory(args.runs));
+  const isPast = at !== undefined || args.branch !== undefined;
+  if (args.follow) {
+    if (isPast || args.code !== undefined) {
+      throw new UsageError(
+        "Expected --follow of a run alone, found it with a place, --branch or --code.",
+      );
+    }
+    return await followShow(store, run, args);
+  }
   if (args.code !== undefined) return await writeCode(store, run, args.code, args.json);
-  return at === undefined && args.branch === undefined
-    ? await showHead(store, run, args.json)
-    : await showPast(store, run, at, args);
+  return isPast ? await showPast(store, run, at, args) : await showHead(store, run, args);
 }
 
-async function showHead(store: Store, run: RunId, json: boolean): Promise<number> {
-  const { state, ends, torn } = await orExit(readHead(store, run));
-  const disk = await orExit(diskUse(store, run, state));
-  const summary = {
-    runId: run,
-    ...runSummary(state),
-    sessions: ends.last.session,
-    startedAt: ends.first.recordedAt,
-    lastEventAt: ends.last.recordedAt,
-    torn: torn ?? null,
-    disk,
-    origin: state.origin ?? null,
-  };
+async function showHead(
+  store: Store,
+  run: RunId,
+  { json, plot }: Pick<ArgumentsOf<"show">, "json" | "plot">,
+): Promise<number> {
+  const head = await orExit(readHead(store, run));
+  const summary = await headSummary(store, run, head);
   if (json) {
     printJson(summary);
     return 0;
   }
-  print(run, state, [
-    ["sessions", `${summary.sessions}, from ${summary.startedAt} to ${summary.lastEventAt}`],
-    ["snapshots", summary.snapshots.map(({ step }) => step).join(", ") || "none"],
-    ...(state.abandoned
-      ? [[
-        "left",
-        `branches with snapshots of steps ${state.abandoned.map(({ step }) => step).join(", ")} ` +
-        "(--branch N shows one)",
-      ]]
-      : []),
-    ["disk", diskText(disk)],
-    ...(torn ? [["torn tail", `${torn.bytes} bytes at ${torn.place}, never acknowledged`]] : []),
-  ]);
+  console.log(factsText(run, head.state, headFacts(head, summary)));
+  console.log(settingsText(head.state));
+  if (plot) console.log(`\n${await chartOf(store, run)}`);
   return 0;
+}
+
+/** The losses of a run up to its end, drawn. */
+async function chartOf(store: Store, run: RunId): Promise<string> {
+  const recorded = await orExit(readRun(store, run));
+  return lossChart(historyUpTo(recorded, recorded.events.length), chartRoom());
 }
 
 /** What the run was after a step: of its live branch, or of one that it left. */
@@ -72,13 +68,15 @@ async function showPast(
   store: Store,
   run: RunId,
   at: string | undefined,
-  { branch, json }: Pick<ArgumentsOf<"show">, "branch" | "json">,
+  { branch, json, plot }: Pick<ArgumentsOf<"show">, "branch" | "json" | "plot">,
 ): Promise<number> {
   const recorded = await orExit(readRun(store, run));
-  const past = attempt<RunError, PastState>(() =>
-    Promise.resolve(placeAt(branchOfRun(recorded, branch), at ?? "latest"))
-  );
-  const { state, history, position } = await orExit(past);
+  const found = attempt<RunError, { past: PastState; rows: readonly HistoryRow[] }>(() => {
+    const there = branchOfRun(recorded, branch);
+    const past = placeAt(there, at ?? "latest");
+    return Promise.resolve({ past, rows: historyUpTo(there, past.position) });
+  });
+  const { past: { state, history, position }, rows } = await orExit(found);
   if (json) {
     const { status: _, snapshots: __, ...rest } = runSummary(state);
     const { origin = null } = state;
@@ -86,56 +84,14 @@ async function showPast(
     printJson({ runId: run, ...rest, ...about });
     return 0;
   }
-  print(run, state, [
+  const about = [
     ["history", `${history.slice(0, 12)}, after ${position} events`],
     ...(branch === undefined ? [] : [["branch", `${branch}, which the run left`]]),
-  ]);
-  return 0;
-}
-
-function print(run: RunId, state: RunState, more: readonly (readonly string[])[]): void {
-  const summary = runSummary(state);
-  const { backend, adapter, tfjs, runtime, platform } = state.environment!;
-  const environment = `${backend} (${adapter}), tfjs ${tfjs}, ${runtime}, ${platform}`;
-  const facts = [
-    ["run", run],
-    ["recipe", summary.recipe ?? "-"],
-    ...(state.origin ? [["origin", originText(state.origin)]] : []),
-    ["status", summary.status],
-    ["step", `${summary.step} of ${summary.maxSteps}, epoch ${summary.epoch}`],
-    ...(summary.files === null ? [] : [["files", filesText(summary)]]),
-    ...(summary.skippedSteps > 0 ? [["skipped", `${summary.skippedSteps} steps`]] : []),
-    [
-      "loss",
-      `last ${loss(summary.lastLoss)}, moving average ${loss(summary.trainEmaLoss)}, ` +
-      `best ${loss(summary.bestLoss)} at step ${summary.bestStep ?? "-"}`,
-    ],
-    ...(summary.measures
-      ? [["measures", measuresText(summary.measures).slice(2) + ", in the last evaluation"]]
-      : []),
-    ["backend", environment],
-    ["kernels", kernelSetDigest(state.environment!)?.slice(0, 16) ?? "not recorded"],
-    ["code", state.code?.slice(0, 12) ?? "not recorded"],
-    ...more,
   ];
-  console.log(table(["", ""], facts).trimStart());
-  console.log("\nsettings");
-  const rows = [...settings(state.config!)].map(([path, value]) => [`  ${path}`, String(value)]);
-  console.log(table(["", ""], rows).replace(/^\s*\n/, ""));
-}
-
-function filesText({ filesDone, files }: RunSummary): string {
-  return filesDone === null ? `${files}, shuffled` : `${filesDone} of ${files}`;
-}
-
-function originText(origin: RunOrigin): string {
-  const { parent, file, takes, into, leftOut, divergence } = origin;
-  const what = takes === "state" ? "the state" : "the weights";
-  const where = into === undefined ? "" : `, as its "${into}"`;
-  return `${what} of ${originName(origin)} (${(parent?.state ?? file!.digest).slice(0, 12)})` +
-    where +
-    (leftOut ? `, without ${leftOutText(leftOut)}` : "") +
-    (divergence === undefined ? "" : `, since its step ${divergence} could not be recomputed`);
+  console.log(factsText(run, state, about));
+  console.log(settingsText(state));
+  if (plot) console.log(`\n${lossChart(rows, chartRoom())}`);
+  return 0;
 }
 
 /** Writes out the code that computes a run. */

@@ -14,6 +14,7 @@ export {
   unmergeLora,
   withLora,
 } from "./lora.ts";
+export { hiddenTokens } from "./hidden_tokens.ts";
 export { initMlp, mlpLogits, type MlpParams, type MlpSizes } from "./mlp.ts";
 export {
   classificationLoss,

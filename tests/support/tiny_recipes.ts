@@ -13,6 +13,13 @@ const GPT = { layers: 1, heads: 2, channels: 8, context: 8, dropout: 0.1 };
 export const tinyRecipes: Readonly<Record<string, PartialConfig>> = {
   "moby-gpt": { ...STEPS, model: GPT },
   "mlp": { ...STEPS, model: { hidden: 8 } },
+  "stream-files": { ...STEPS, model: GPT },
+  "transformer": {
+    ...STEPS,
+    batch: { size: 8, micro: 4, grain: 2 },
+    data: { augment: 0.2 },
+    model: { hiddenDim: 8, numLayers: 1, numHeads: 2, context: 8, dropout: 0.1 },
+  },
   "llm-base": { ...STEPS, model: GPT },
   "inpaint-base": { ...STEPS, model: { levels: 2, channels: 2 } },
   "inpaint-lora": { ...STEPS, model: { levels: 2, channels: 2, loraRank: 2 } },

@@ -202,13 +202,23 @@ Deno.test("a history's files say NaN and the infinities, and leave out what was 
   const rows = project(historyRows, [
     { type: "StepTaken", data: { ...step, step: 1, loss: NaN, gradNorm: Infinity, lossScale: 8 } },
     { type: "StepTaken", data: { ...step, step: 2, loss: 0.5, gradNorm: -0 } },
-    { type: "EvaluationTaken", data: { step: 2, loss: -Infinity, samples: 4, emaLoss: 0.25 } },
+    {
+      type: "EvaluationTaken",
+      data: {
+        step: 2,
+        loss: -Infinity,
+        samples: 4,
+        emaLoss: 0.25,
+        measures: { step: 1, accuracy: 0.5 },
+      },
+    },
   ]);
   assert.equal(
     historyCsv(rows),
-    "step,epoch,loss,learningRate,gradNorm,lossScale,evaluationLoss,averageEvaluationLoss\n" +
-      "1,0,NaN,1e-7,Infinity,8,,\n" +
-      "2,0,0.5,1e-7,-0,,-Infinity,0.25\n",
+    "step,epoch,loss,learningRate,gradNorm,lossScale,evaluationLoss,averageEvaluationLoss," +
+      "evaluation.accuracy,evaluation.step\n" +
+      "1,0,NaN,1e-7,Infinity,8,,,,\n" +
+      "2,0,0.5,1e-7,-0,,-Infinity,0.25,0.5,1\n",
   );
   const lines = historyJsonl(rows).trimEnd().split("\n").map((line) => JSON.parse(line));
   assert.deepEqual(lines, [
@@ -221,6 +231,8 @@ Deno.test("a history's files say NaN and the infinities, and leave out what was 
       gradNorm: "-0",
       evaluationLoss: "-Infinity",
       averageEvaluationLoss: 0.25,
+      "evaluation.step": 1,
+      "evaluation.accuracy": 0.5,
     },
   ]);
   assert.equal(historyJsonl([]), "");

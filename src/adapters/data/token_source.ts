@@ -16,23 +16,42 @@ export function byteTokenSource(
   bytes: Uint8Array,
   context: number,
 ): BatchSource<TokenBatch> {
-  const samples = Math.floor((bytes.length - 1) / context);
+  return windowsOf(name, bytes, context, "bytes");
+}
+
+/** As `byteTokenSource`, over tokens. */
+export function tokenSource(
+  name: string,
+  tokens: Uint16Array,
+  context: number,
+): BatchSource<TokenBatch> {
+  return windowsOf(name, tokens, context, "tokens");
+}
+
+function windowsOf(
+  name: string,
+  all: Uint8Array | Uint16Array,
+  context: number,
+  unit: "bytes" | "tokens",
+): BatchSource<TokenBatch> {
+  const samples = Math.floor((all.length - 1) / context);
   if (samples < 1) {
     throw new RangeError(
-      `Expected at least ${context + 1} bytes of "${name}" for a context of ${context}, ` +
-        `found ${bytes.length}`,
+      `Expected at least ${context + 1} ${unit} of "${name}" for a context of ${context}, ` +
+        `found ${all.length}`,
     );
   }
+  const digest = sha256(new Uint8Array(all.buffer, all.byteOffset, all.byteLength));
   return {
-    identity: { name: `${name}, windows of ${context} bytes`, samples, digest: sha256(bytes) },
+    identity: { name: `${name}, windows of ${context} ${unit}`, samples, digest },
     at(numbers) {
       const shape = [numbers.length, context];
       const tokens = new Int32Array(numbers.length * context);
       const targets = new Int32Array(numbers.length * context);
       numbers.forEach((number, row) => {
         const start = number * context;
-        tokens.set(bytes.subarray(start, start + context), row * context);
-        targets.set(bytes.subarray(start + 1, start + 1 + context), row * context);
+        tokens.set(all.subarray(start, start + context), row * context);
+        targets.set(all.subarray(start + 1, start + 1 + context), row * context);
       });
       return {
         tokens: { dtype: "int32", shape, data: tokens },

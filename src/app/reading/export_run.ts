@@ -146,7 +146,11 @@ function stateAt(
   return { rows: historyUpTo(recorded, position), state, checkpoints };
 }
 
-function historyUpTo({ events }: RecordedRun, position: number): readonly HistoryRow[] {
+/** The history of a run, or of a branch of it, as its events before a position tell it. */
+export function historyUpTo(
+  { events }: Pick<RecordedRun, "events">,
+  position: number,
+): readonly HistoryRow[] {
   const path = livePath(events).filter((placed) => placed.position < position);
   return project(historyRows, path.map(({ event }) => event));
 }

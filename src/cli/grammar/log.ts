@@ -1,7 +1,7 @@
 import { object } from "@optique/core/constructs";
 import { message } from "@optique/core/message";
 import { command, constant, option } from "@optique/core/primitives";
-import { branch, json, runArgument, store } from "./options.ts";
+import { branch, following, json, runArgument, store } from "./options.ts";
 
 /** What `foldlog log` takes. */
 export const log = command(
@@ -11,6 +11,7 @@ export const log = command(
     run: runArgument,
     branch,
     live: option("--live", { description: message`the live branch alone: each step once` }),
+    ...following,
     ...store,
     ...json,
   }),

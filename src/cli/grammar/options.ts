@@ -50,3 +50,11 @@ export const branch = optional(option("--branch", integer({ metavar: "N", min: 1
 export const dryRun = {
   dryRun: option("--dry-run", { description: message`change nothing, and say what would be done` }),
 };
+
+/** A look that goes on. */
+export const following = {
+  follow: option("--follow", {
+    description:
+      message`go on as the run is trained elsewhere, until it is complete or Ctrl+C; a run that is not there yet is waited for`,
+  }),
+};

@@ -3,7 +3,7 @@ import { message } from "@optique/core/message";
 import { optional } from "@optique/core/modifiers";
 import { command, constant, option } from "@optique/core/primitives";
 import { string } from "@optique/core/valueparser";
-import { branch, json, runAtArgument, store } from "./options.ts";
+import { branch, following, json, runAtArgument, store } from "./options.ts";
 
 /** What `foldlog show` takes. */
 export const show = command(
@@ -16,6 +16,10 @@ export const show = command(
       description:
         message`write the code that computes the run to this directory, which is empty or new`,
     })),
+    plot: option("--plot", {
+      description: message`draw the losses: of the training, and of evaluations as dots`,
+    }),
+    ...following,
     ...store,
     ...json,
   }),

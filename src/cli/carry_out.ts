@@ -85,7 +85,8 @@ export async function carryOut(assignment: Assignment): Promise<number> {
     reporter.close();
     const task = await source(outcome.state.config!);
     sayOutcome(outcome, { args, asked, state }, task, say);
-    if (outcome.status === "completed" && Deno.stdout.isTerminal() && !args.json && !onTheWay) {
+    const goneOn = outcome.status === "completed" && outcome.state.version !== state?.version;
+    if (goneOn && Deno.stdout.isTerminal() && !args.json && !onTheWay) {
       const rows = await orExit(exportHistory(store, outcome.run));
       say(`\n${lossChart(rows, chartRoom())}`);
     }

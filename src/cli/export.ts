@@ -60,14 +60,12 @@ async function writeHistory(
     throw new UsageError("Expected --out with --json: without it the history itself is printed.");
   }
   const rows = await orExit(exportHistory(store, run, at));
-  const bytes = new TextEncoder().encode(format === "csv" ? historyCsv(rows) : historyJsonl(rows));
+  const text = format === "csv" ? historyCsv(rows) : historyJsonl(rows);
   if (out === undefined) {
-    await new Blob([bytes]).stream().pipeTo(Deno.stdout.writable).catch((error) => {
-      if (!(error instanceof Deno.errors.BrokenPipe)) throw error; // who reads it has seen enough
-    });
+    if (text !== "") console.log(text.slice(0, -1)); // which ends the last line itself
     return 0;
   }
-  await orExit(writeNewFile(out, bytes));
+  await orExit(writeNewFile(out, new TextEncoder().encode(text)));
   const step = rows.at(-1)?.step ?? 0;
   return say(args, { run, step, out, files: [out] }, counted(rows.length, "step"));
 }

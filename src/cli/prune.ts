@@ -1,6 +1,6 @@
-import { checkpointName } from "../adapters/file_objects/checkpoint_view.ts";
 import { fileStore } from "../adapters/file_store.ts";
 import { type PruneReport, pruneRun } from "../app/upkeep/prune_run.ts";
+import { checkpointName } from "../core/run_place.ts";
 import type { ArgumentsOf } from "./command_line.ts";
 import { orExit, printJson, runIdOf, runsDirectory } from "./context.ts";
 import { freed } from "./gc.ts";

@@ -16,6 +16,7 @@ export async function run(args: ArgumentsOf<"runs">): Promise<number> {
   for (const id of await orExit(store.log.runs())) {
     rows.push(await rowOf(store, id));
   }
+  if (args.best) rows.sort((a, b) => (a.bestLoss ?? Infinity) - (b.bestLoss ?? Infinity));
   if (args.json) printJson(rows);
   else if (rows.length === 0) console.log(`There are no runs in ${root}.`);
   else if (args.tree) console.log(treeOf(rows));

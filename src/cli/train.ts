@@ -73,6 +73,9 @@ async function choose(
     if (args.resume === "must") {
       throw new RunFailure({ type: "RunMissing", run: wanted, near: nearest(wanted, runs) });
     }
+    if (args.resume === "auto") {
+      say(`there is no run "${wanted}" in ${runsDirectory(args.runs)} to continue: starting it`);
+    }
     return { id: wanted, state: undefined };
   }
   if (args.resume === "never") return await beside(store, wanted, say);

@@ -15,7 +15,7 @@ export function historyJsonl(rows: readonly HistoryRow[]): string {
 
 /**
  * A history as comma-separated values (RFC 4180, but lines end in a line feed): a heading, and a line a step.
- * What was not measured is an empty field; NaN, Infinity and -Infinity are these words.
+ * What was not measured is an empty field; a measure has a column `evaluation.NAME`; NaN, Infinity and -Infinity are these words.
  */
 export function historyCsv(rows: readonly HistoryRow[]): string {
   const lines = rows.map(columnsOf);
@@ -36,11 +36,13 @@ export function historyCsv(rows: readonly HistoryRow[]): string {
 
 function columnsOf({ index: _, evaluation, ...row }: HistoryRow): Columns {
   if (evaluation === undefined) return row;
-  const { loss, emaLoss } = evaluation;
+  const { loss, emaLoss, measures = {} } = evaluation;
+  const measured = Object.entries(measures).map(([name, value]) => [`evaluation.${name}`, value]);
   return {
     ...row,
     evaluationLoss: loss,
     ...(emaLoss !== undefined && { averageEvaluationLoss: emaLoss }),
+    ...Object.fromEntries(measured),
   };
 }
 

@@ -22,6 +22,11 @@ export const PLACE_NAMES =
   "a step such as 1234, latest, best, final, or the name of a checkpoint " +
   "such as step-001200, checkpoint-1200, checkpoint-epoch0-step800-files0 or model_step000256";
 
+/** The name under which people find the checkpoint of a step: "step-000050". */
+export function checkpointName(step: number): string {
+  return `step-${String(step).padStart(6, "0")}`;
+}
+
 /**
  * The place that a text names: a step, or a checkpoint by the names that trainers give them. Undefined where
  * it names none.

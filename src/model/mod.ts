@@ -14,6 +14,7 @@ export {
   unmergeLora,
   withLora,
 } from "./lora.ts";
+export { hiddenTokens } from "./hidden_tokens.ts";
 export { initMlp, mlpLogits, type MlpParams, type MlpSizes } from "./mlp.ts";
 export {
   classificationLoss,
@@ -22,6 +23,7 @@ export {
   type SupervisedLoss,
   type SupervisedTensors,
 } from "./supervised_loss.ts";
+export { inpainted, inpaintingLoss, inpaintingMeasures } from "./inpainting.ts";
 export {
   initTransformer,
   transformerLogits,

@@ -1,10 +1,7 @@
 import { gpt2Tokenizer } from "../adapters/data/gpt2_tokenizer.ts";
-import { encodeGpt2Config, GPT2_VOCABULARY } from "../codec/gpt2_config.ts";
-import { withHuggingFaceNames } from "../codec/hugging_face_names.ts";
-import type { ModelFiles } from "../core/model_files.ts";
+import { GPT2_VOCABULARY } from "../codec/gpt2_config.ts";
 import { defaultConfig, mergeConfig, type RunConfig } from "../core/config.ts";
 import type { RngKey } from "../core/rng_key.ts";
-import type { TensorGroup } from "../core/snapshot.ts";
 import { languageModelLoss, type TokenTensors } from "../model/language_model.ts";
 import { initTransformer, type TransformerParams } from "../model/transformer.ts";
 import type { Device } from "../ports/device.ts";
@@ -12,6 +9,7 @@ import { defineTask, type Task } from "../ports/task.ts";
 import { gpt2Tokens } from "./data/gpt2_tokens.ts";
 import { generateText } from "./generate_text.ts";
 import { gpt2SettingsOf, gpt2SizesOf } from "./gpt2_sizes.ts";
+import { huggingFaceFiles } from "./hugging_face_files.ts";
 import type { Recipe } from "./recipe.ts";
 
 /**
@@ -34,7 +32,7 @@ export const gpt2: Recipe = {
     evaluate: { every: 50, batches: 8 },
   }),
   base: { model: gpt2SettingsOf },
-  exports: { hf },
+  exports: { hf: (weights, config) => huggingFaceFiles(weights, gpt2SizesOf(config)) },
   task: gpt2Task,
 };
 
@@ -70,16 +68,4 @@ async function gpt2Task(config: RunConfig): Promise<Task> {
       },
     }),
   });
-}
-
-/** What `GPT2LMHeadModel.from_pretrained` of transformers loads. */
-function hf(weights: TensorGroup, config: RunConfig): ModelFiles {
-  return {
-    config: { name: "config.json", json: encodeGpt2Config(gpt2SizesOf(config)) },
-    tensors: {
-      name: "model.safetensors",
-      tensors: withHuggingFaceNames(weights),
-      metadata: { format: "pt" },
-    },
-  };
 }

@@ -1,6 +1,7 @@
 import type { RunConfig, Settings } from "../core/config.ts";
 import type { TensorGroup } from "../core/snapshot.ts";
 import type { TransformerSizes } from "../model/transformer.ts";
+import { gptShapeOf } from "./gpt_weights.ts";
 
 /** What a name such as "d12" stands for: its number is the layers. */
 interface Size {
@@ -55,15 +56,7 @@ export function gpt2SizesOf({ model }: RunConfig): TransformerSizes {
  * @throws {RangeError} where they are no GPT-2's of one of the sizes
  */
 export function gpt2SettingsOf(weights: TensorGroup, heads?: number): Settings {
-  const shapeOf = (name: string): readonly [number, number] => {
-    const shape = weights.get(name)?.shape ?? [];
-    if (shape.length === 2) return shape as unknown as [number, number];
-    const found = weights.has(name) ? `[${shape}]` : "none";
-    throw new RangeError(`Expected weights of a GPT-2, with a table "${name}", found ${found}`);
-  };
-  const [vocabulary, channels] = shapeOf("wte.weight");
-  const [context] = shapeOf("wpe.weight");
-  const layers = [...weights.keys()].filter((name) => /^h\.\d+\.ln_1\.weight$/.test(name)).length;
+  const { layers, channels, context, vocabulary } = gptShapeOf(weights);
   const found = [...SIZES].find(([, size]) =>
     size.layers === layers && size.channels === channels && size.heads === (heads ?? size.heads)
   );

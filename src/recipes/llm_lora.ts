@@ -6,17 +6,23 @@ import type { TensorGroup } from "../core/snapshot.ts";
 import { languageModelLoss } from "../model/language_model.ts";
 import { initLora, type LoraOptions, mergeLora, withLora } from "../model/lora.ts";
 import { mergedWeights } from "../model/merged_weights.ts";
-import { initTransformer, type TransformerParams } from "../model/transformer.ts";
+import {
+  initTransformer,
+  type TransformerParams,
+  type TransformerSizes,
+} from "../model/transformer.ts";
 import { defineTask, type Task } from "../ports/task.ts";
 import { matchesPath } from "../train/leaf_pattern.ts";
 import { release } from "../train/ownership.ts";
 import type { Tree } from "../train/tree.ts";
 import { heldOutText } from "./data/held_out_text.ts";
 import { mobyDick } from "./data/moby_dick.ts";
+import { tokenizerFor } from "./data/tokenizer_for.ts";
 import { unionSpeeches } from "./data/union_speeches.ts";
 import { generateText } from "./generate_text.ts";
+import { huggingFaceFiles } from "./hugging_face_files.ts";
 import type { Recipe } from "./recipe.ts";
-import { byteModelOf, transformerSizesOf } from "./transformer_sizes.ts";
+import { byteGptSettingsOf, gptSettingsOf, transformerSizesOf } from "./transformer_sizes.ts";
 
 /** Share of each text, at its end, that is held out for evaluation. */
 const HELD_OUT = 0.05;
@@ -38,7 +44,8 @@ export const llmBase: Recipe = {
     save: { every: 100 },
     evaluate: { every: 100, batches: 16 },
   }),
-  base: { model: byteModelOf },
+  base: { model: byteGptSettingsOf },
+  exports: { hf: (weights, config) => huggingFaceFiles(weights, transformerSizesOf(config, 256)) },
   async task(config) {
     const sizes = transformerSizesOf(config, 256);
     const { context } = sizes;
@@ -70,29 +77,33 @@ export const llmLora: Recipe = {
     optimizer: { learningRate: 1e-2, beta2: 0.99 },
     schedule: { name: "cosine", warmupSteps: 20, factor: 0.1 },
     clip: { norm: 1 },
-    model: { ...MODEL, loraRank: 8, loraAlpha: 16, loraTargets: "h.*.c_*.weight" },
+    // `context`: tokens of a sample; 0 is the longest that the model can read.
+    data: { shuffle: true, context: 0 },
+    model: { ...MODEL, vocabulary: 256, loraRank: 8, loraAlpha: 16, loraTargets: "h.*.c_*.weight" },
     save: { every: 50 },
     evaluate: { every: 50, batches: 16 },
   }),
   base: {
     into: "base",
     trained: { recipe: llmBase.name, run: llmBase.name },
-    model: byteModelOf,
+    model: gptSettingsOf,
   },
-  exports: { peft, merged },
+  exports: { hf, peft, merged },
   task: llmLoraTask,
 };
 
 async function llmLoraTask(config: RunConfig): Promise<Task> {
-  const sizes = transformerSizesOf(config, 256);
-  const { context } = sizes;
+  const { vocabulary } = config.model as { readonly vocabulary: number };
+  const tokenizer = await tokenizerFor(vocabulary);
+  const sizes = transformerSizesOf(config, vocabulary);
   const options = loraOptions(config);
-  const text = heldOutText("moby-dick", await mobyDick(), { context, share: HELD_OUT });
+  const context = contextOf(config, sizes);
+  const text = heldOutText("moby-dick", await mobyDick(), { context, share: HELD_OUT, tokenizer });
   const loss = languageModelLoss(sizes);
   const adapted = ({ base, lora }: Adapted) => withLora(base, lora, options);
   return defineTask({
     name: llmLora.name,
-    classes: { "model.dropout": "training" },
+    classes: { "model.dropout": "training", "data.context": "architecture" },
     trainable: "lora.*",
     init(key): Adapted {
       const base = initTransformer(sizes, foldIn(key, "base"));
@@ -105,7 +116,7 @@ async function llmLoraTask(config: RunConfig): Promise<Task> {
     async sample({ base, lora }, key, device) {
       const model = mergeLora(base, lora, options);
       try {
-        return await generateText(model, sizes, key, device, { prompt: "CHAPTER 1. " });
+        return await generateText(model, sizes, key, device, { prompt: "CHAPTER 1. ", tokenizer });
       } finally {
         release(model, base);
       }
@@ -115,6 +126,17 @@ async function llmLoraTask(config: RunConfig): Promise<Task> {
 
 /** The frozen model, and an adapter for each of its weights that has one. */
 type Adapted = { readonly base: TransformerParams; readonly lora: Tree };
+
+/** The tokens of a sample. */
+function contextOf({ data }: RunConfig, { context: longest }: TransformerSizes): number {
+  const { context } = data as unknown as { readonly context: number };
+  if (Number.isSafeInteger(context) && context >= 0 && context <= longest) {
+    return context || longest;
+  }
+  throw new RangeError(
+    `Expected data.context to be a whole number up to ${longest}, or 0 for that, found ${context}`,
+  );
+}
 
 /** `model.loraTargets` are patterns of paths, separated by commas. */
 function loraOptions({ model }: RunConfig): LoraOptions {
@@ -150,6 +172,11 @@ function weightsOf(layers: number): readonly string[] {
 function merged(weights: TensorGroup, config: RunConfig): TensorGroup {
   const halves = config.precision === "mixed_float16";
   return mergedWeights(weights, { ...loraOptions(config), halves });
+}
+
+function hf(weights: TensorGroup, config: RunConfig): ModelFiles {
+  const { vocabulary } = config.model as { readonly vocabulary: number };
+  return huggingFaceFiles(weights, transformerSizesOf(config, vocabulary));
 }
 
 function peft(weights: TensorGroup, config: RunConfig, base: string): ModelFiles {

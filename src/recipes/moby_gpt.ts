@@ -5,8 +5,9 @@ import { defineTask, type Task } from "../ports/task.ts";
 import { heldOutText } from "./data/held_out_text.ts";
 import { mobyDick } from "./data/moby_dick.ts";
 import { generateText } from "./generate_text.ts";
+import { huggingFaceFiles } from "./hugging_face_files.ts";
 import type { Recipe } from "./recipe.ts";
-import { byteModelOf, transformerSizesOf } from "./transformer_sizes.ts";
+import { byteGptSettingsOf, transformerSizesOf } from "./transformer_sizes.ts";
 
 /** Share of the text, at its end, that is held out for evaluation. */
 const HELD_OUT = 0.05;
@@ -26,7 +27,8 @@ export const mobyGpt: Recipe = {
     save: { every: 50 },
     evaluate: { every: 100, batches: 16 },
   }),
-  base: { model: byteModelOf },
+  base: { model: byteGptSettingsOf },
+  exports: { hf: (weights, config) => huggingFaceFiles(weights, transformerSizesOf(config, 256)) },
   task: mobyGptTask,
 };
 

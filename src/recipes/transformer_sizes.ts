@@ -1,6 +1,7 @@
 import type { RunConfig, Settings } from "../core/config.ts";
 import type { TensorGroup } from "../core/snapshot.ts";
 import type { TransformerSizes } from "../model/transformer.ts";
+import { gptShapeOf } from "./gpt_weights.ts";
 
 /**
  * The sizes that a config names (`model.layers`, `heads`, `channels`, `context`, `dropout`) of a transformer
@@ -28,25 +29,13 @@ export function transformerSizesOf({ model }: RunConfig, vocabulary: number): Tr
 }
 
 /**
- * The settings of a GPT over bytes by its weights. Where the number of heads is not known they have 64 channels
- * each, as GPT-2's.
+ * The settings of a GPT by its weights, `model.vocabulary` among them. Where the number of heads is not known they
+ * have 64 channels each, as GPT-2's.
  *
  * @throws {RangeError} where they are another model's, or nobody knows how many heads it has
  */
-export function byteModelOf(weights: TensorGroup, heads?: number): Settings {
-  const shapeOf = (name: string): readonly number[] => {
-    const shape = weights.get(name)?.shape;
-    if (shape?.length === 2) return shape;
-    throw new RangeError(`Expected weights of a GPT, with "${name}" of two dimensions, found none`);
-  };
-  const [vocabulary, channels] = shapeOf("wte.weight") as [number, number];
-  if (vocabulary !== 256) {
-    throw new RangeError(
-      `Expected a model of bytes, with 256 tokens, found one of ${vocabulary} tokens`,
-    );
-  }
-  const layers = [...weights.keys()].filter((name) => /^h\.\d+\.ln_1\.weight$/.test(name)).length;
-  const [context] = shapeOf("wpe.weight") as [number, number];
+export function gptSettingsOf(weights: TensorGroup, heads?: number): Settings {
+  const { layers, channels, context, vocabulary } = gptShapeOf(weights);
   const ofGpt2 = channels % 64 === 0 ? channels / 64 : undefined;
   if (heads === undefined && ofGpt2 === undefined) {
     throw new RangeError(
@@ -54,5 +43,16 @@ export function byteModelOf(weights: TensorGroup, heads?: number): Settings {
         "--set model.heads=N; found none",
     );
   }
-  return { layers, heads: heads ?? ofGpt2!, channels, context };
+  return { layers, heads: heads ?? ofGpt2!, channels, context, vocabulary };
+}
+
+/**
+ * As `gptSettingsOf`, of a GPT over bytes: without the vocabulary.
+ *
+ * @throws {RangeError} for one over other tokens, too
+ */
+export function byteGptSettingsOf(weights: TensorGroup, heads?: number): Settings {
+  const { vocabulary, ...settings } = gptSettingsOf(weights, heads);
+  if (vocabulary === 256) return settings as Settings;
+  throw new RangeError(`Expected a model of bytes, with 256 tokens, found one of ${vocabulary}`);
 }

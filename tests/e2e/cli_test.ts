@@ -183,7 +183,10 @@ Deno.test("checkpoints --json is an array, oldest first, and --latest the newest
   assert.deepEqual(JSON.parse(latest.stdout), [rows[2]]);
   const plain = await succeeds(["checkpoints", "done", "--runs", template]);
   assert.equal(plain.stdout.trimEnd().split("\n").length, 6);
-  assert.match(plain.stdout, /\nlog [\d,]+ bytes, snapshots [\d,]+ bytes: [\d,]+ bytes a step\n$/);
+  assert.match(
+    plain.stdout,
+    /\n3 in .*\/done\/checkpoints: log [\d,]+ bytes, snapshots [\d,]+ bytes: [\d,]+ bytes a step\n$/,
+  );
   assertForPeople(plain.stdout);
 });
 

@@ -23,6 +23,14 @@ export const tinyRecipes: Readonly<Record<string, PartialConfig>> = {
   },
   "mlp": { ...STEPS, model: { hidden: 8 } },
   "stream-files": { ...STEPS, model: GPT },
+  "transformer": {
+    ...STEPS,
+    batch: { size: 8, micro: 4, grain: 2 },
+    data: { augment: 0.2 },
+    model: { hiddenDim: 8, numLayers: 1, numHeads: 2, context: 8, dropout: 0.1 },
+  },
   "llm-base": { ...STEPS, model: GPT },
+  "inpaint-base": { ...STEPS, model: { levels: 2, channels: 2 } },
+  "inpaint-lora": { ...STEPS, model: { levels: 2, channels: 2, loraRank: 2 } },
   "llm-lora": { ...STEPS, model: { ...GPT, loraRank: 2 } },
 };

@@ -2,19 +2,25 @@ import assert from "node:assert/strict";
 import * as E from "fp-ts/Either.js";
 import { parseSafetensorsMetadata } from "@huggingface/hub";
 import {
+  defineTask,
   describeError,
   lossCurve,
+  memoryStore,
   orThrow,
   project,
   readRun,
   resumeRun,
+  samplesShown,
   type TensorGroup,
+  trainRun,
 } from "foldlog";
-import { decodeSafetensors } from "foldlog/codec";
+import { decodeSafetensors, sha256 } from "foldlog/codec";
 import { exportDirectory, exportHistory, exportWeights } from "../../src/app/reading/export_run.ts";
 import { historyCsv, historyJsonl } from "../../src/codec/history_codec.ts";
 import { historyRows } from "../../src/core/history_rows.ts";
 import { backendTest } from "../support/backends.ts";
+import { RUN } from "../support/evaluated_task.ts";
+import { sampledTask } from "../support/sampled_task.ts";
 import { serveRanges } from "../support/serve_ranges.ts";
 import { eventsOf, tenSteps, trained } from "../support/ten_steps.ts";
 
@@ -63,6 +69,26 @@ backendTest(
     const result = await exportWeights(store, "a", "5")();
     assert.ok(E.isLeft(result) && result.left.type === "NoWeights");
     assert.match(describeError(result.left), /steps 2, 4, 6, 8, 10\. `foldlog materialize a@5`/);
+  },
+);
+
+backendTest(
+  "cpu",
+  "exportDirectory() has the samples of the evaluations up to its step, as the store has them",
+  async (device) => {
+    const store = memoryStore();
+    await orThrow(trainRun({ store, device }, RUN, sampledTask()));
+    const { events } = await orThrow(readRun(store, RUN));
+    const samples = samplesShown(events);
+    for (const [at, count] of [["3", 2], [undefined, 4]] as const) {
+      const { files } = await orThrow(exportDirectory(store, RUN, at, options));
+      const names = [...files.keys()].filter((name) => name.startsWith("validation_samples/"));
+      const expected = samples.slice(0, count);
+      assert.deepEqual(names, expected.map(({ name }) => `validation_samples/${name}`));
+      for (const { name, digest } of expected) {
+        assert.equal(sha256(files.get(`validation_samples/${name}`)!), digest);
+      }
+    }
   },
 );
 
@@ -148,6 +174,27 @@ backendTest(
 
 backendTest(
   "cpu",
+  "exportDirectory() has the samples that were taken up to its step",
+  async (device) => {
+    const store = memoryStore();
+    const bytes = (step: number) => new TextEncoder().encode(`of step ${step}`);
+    const task = defineTask({
+      ...tenSteps,
+      artifacts: (_params, _key, _device, step) =>
+        Promise.resolve([{ name: `step_${step}_sample_0.txt`, bytes: bytes(step) }]),
+    });
+    await orThrow(trainRun({ store, device }, "a", task));
+    const { files } = await orThrow(exportDirectory(store, "a", "8", options));
+    const samples = [...files].filter(([path]) => path.startsWith("validation_samples/"));
+    assert.deepEqual(samples, [
+      ["validation_samples/step_4_sample_0.txt", bytes(4)],
+      ["validation_samples/step_8_sample_0.txt", bytes(8)],
+    ]);
+  },
+);
+
+backendTest(
+  "cpu",
   "a history has each step of the live branch once, whatever the run left behind",
   async (device) => {
     const store = await trained(device, { until: 7 });
@@ -177,13 +224,23 @@ Deno.test("a history's files say NaN and the infinities, and leave out what was 
   const rows = project(historyRows, [
     { type: "StepTaken", data: { ...step, step: 1, loss: NaN, gradNorm: Infinity, lossScale: 8 } },
     { type: "StepTaken", data: { ...step, step: 2, loss: 0.5, gradNorm: -0 } },
-    { type: "EvaluationTaken", data: { step: 2, loss: -Infinity, samples: 4, emaLoss: 0.25 } },
+    {
+      type: "EvaluationTaken",
+      data: {
+        step: 2,
+        loss: -Infinity,
+        samples: 4,
+        emaLoss: 0.25,
+        measures: { step: 1, accuracy: 0.5 },
+      },
+    },
   ]);
   assert.equal(
     historyCsv(rows),
-    "step,epoch,loss,learningRate,gradNorm,lossScale,evaluationLoss,averageEvaluationLoss\n" +
-      "1,0,NaN,1e-7,Infinity,8,,\n" +
-      "2,0,0.5,1e-7,-0,,-Infinity,0.25\n",
+    "step,epoch,loss,learningRate,gradNorm,lossScale,evaluationLoss,averageEvaluationLoss," +
+      "evaluation.accuracy,evaluation.step\n" +
+      "1,0,NaN,1e-7,Infinity,8,,,,\n" +
+      "2,0,0.5,1e-7,-0,,-Infinity,0.25,0.5,1\n",
   );
   const lines = historyJsonl(rows).trimEnd().split("\n").map((line) => JSON.parse(line));
   assert.deepEqual(lines, [
@@ -196,6 +253,8 @@ Deno.test("a history's files say NaN and the infinities, and leave out what was 
       gradNorm: "-0",
       evaluationLoss: "-Infinity",
       averageEvaluationLoss: 0.25,
+      "evaluation.step": 1,
+      "evaluation.accuracy": 0.5,
     },
   ]);
   assert.equal(historyJsonl([]), "");

@@ -8,6 +8,7 @@ import {
 import { decodeUtf8 } from "../../codec/utf8.ts";
 import type { RunState } from "../../core/run_state.ts";
 import { writeAll } from "../files/durable_file.ts";
+import { removeIfThere } from "../files/remove_if_there.ts";
 import { LONGEST_LINE, positionAfter } from "./log_reader.ts";
 import { isSegmentName, LINE_BREAK, type LinePlace, openSegment } from "./log_segment.ts";
 import { readRegular } from "../files/regular_file.ts";
@@ -100,14 +101,6 @@ async function openIfThere(path: string): Promise<Deno.FsFile | undefined> {
   } catch (error) {
     if (error instanceof Deno.errors.NotFound) return undefined;
     throw error;
-  }
-}
-
-async function removeIfThere(path: string): Promise<void> {
-  try {
-    await Deno.remove(path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
   }
 }
 

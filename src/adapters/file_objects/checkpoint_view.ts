@@ -2,6 +2,7 @@ import { dirname } from "node:path";
 import { sha256 } from "../../codec/digest.ts";
 import type { Digest } from "../../core/digest.ts";
 import type { RunId } from "../../core/run_id.ts";
+import { checkpointName } from "../../core/run_place.ts";
 import type { SnapshotId, SnapshotManifest } from "../../core/snapshot.ts";
 import type { ShownSnapshot } from "../../ports/snapshot_store.ts";
 import { entriesIn } from "../files/directory_entries.ts";
@@ -13,11 +14,6 @@ import { objectName } from "./object_file.ts";
 import { readRegular } from "../files/regular_file.ts";
 import { showsObject } from "./shows_object.ts";
 import { isSystemError } from "../files/system_error.ts";
-
-/** The name under which people find the checkpoint of a step: "step-000050". */
-export function checkpointName(step: number): string {
-  return `step-${String(step).padStart(6, "0")}`;
-}
 
 /** Where a run's checkpoint of a step is shown, below the root. */
 export function checkpointPlace(run: RunId, step: number): string {

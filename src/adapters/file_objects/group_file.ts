@@ -6,6 +6,7 @@ import type { Compression } from "./compression.ts";
 import { confirmName, writeAll } from "../files/durable_file.ts";
 import { blocksOf, digestBlocks } from "./file_blocks.ts";
 import { makeWay } from "../files/make_way.ts";
+import { removeIfThere } from "../files/remove_if_there.ts";
 import {
   compressedName,
   type FoundHeader,
@@ -173,12 +174,4 @@ async function hasChanged(
   const [name, tensor] = smallest;
   const before = digestBefore(name);
   return before !== undefined && before !== await digestTensor(tensor);
-}
-
-async function removeIfThere(path: string): Promise<void> {
-  try {
-    await Deno.remove(path);
-  } catch (error) {
-    if (!(error instanceof Deno.errors.NotFound)) throw error;
-  }
 }

@@ -86,8 +86,8 @@ export function describeError(error: RunError): string {
     case "NoTask":
       return `${error.message}.`;
     case "NoPlace":
-      return `Run "${error.run}" has no place "${error.at}": ${error.reason}. ` +
-        "`foldlog checkpoints` and `foldlog log` list what it has.";
+      return `Run "${error.run}" has no place "${error.at}": ${error.reason}.` +
+        `${didYouMean(error.near ?? [])} ${checkpointsText(error)}`;
     case "OriginMissing":
       return `The state that this run begins with is gone (snapshot ${
         short(error.origin.snapshot)
@@ -344,4 +344,16 @@ function shown(value: unknown): string {
 /** The first digits of a digest, enough for people to tell it from others. */
 export function short(digest: string): string {
   return digest.slice(0, 12);
+}
+
+/** The checkpoints that a run has, as far as a message has room for them. */
+function checkpointsText(
+  { run, checkpoints = [] }: Extract<RunError, { readonly type: "NoPlace" }>,
+): string {
+  const shown = checkpoints.slice(-10);
+  const more = checkpoints.length - shown.length;
+  return (shown.length === 0
+    ? ""
+    : `Its checkpoints are ${more === 0 ? "" : `${more} more and `}${shown.join(", ")}. `) +
+    `\`foldlog checkpoints ${run}\` and \`foldlog log ${run}\` list what it has.`;
 }

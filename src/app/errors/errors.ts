@@ -124,7 +124,16 @@ export type RunError =
     readonly branches: number;
   }
   | { readonly type: "NoTask"; readonly message: string }
-  | { readonly type: "NoPlace"; readonly run: RunId; readonly at: string; readonly reason: string }
+  | {
+    /** A place that a run does not have. */
+    readonly type: "NoPlace";
+    readonly run: RunId;
+    readonly at: string;
+    readonly reason: string;
+    /** The names of its checkpoints, and those among them that may have been meant, where that is known. */
+    readonly checkpoints?: readonly string[];
+    readonly near?: readonly string[];
+  }
   | {
     /** The state that a run begins with, which is that of another or has the weights of a file. */
     readonly type: "OriginMissing";

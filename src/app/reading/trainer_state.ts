@@ -72,8 +72,14 @@ function logged(row: HistoryRow, samples: number): readonly unknown[] {
   const at = { epoch: epochOf(row, samples), step };
   return [
     { ...at, loss, learning_rate: learningRate, grad_norm: gradNorm },
-    ...(evaluation === undefined ? [] : [{ ...at, eval_loss: evaluation.loss }]),
+    ...(evaluation === undefined ? [] : [{ ...at, ...evalMembers(evaluation) }]),
   ];
+}
+
+/** The loss of an evaluation and its measures, as Hugging Face's trainer names them. */
+function evalMembers({ loss, measures = {} }: NonNullable<HistoryRow["evaluation"]>): object {
+  const measured = Object.entries(measures).map(([name, value]) => [`eval_${name}`, value]);
+  return { ...Object.fromEntries(measured), eval_loss: loss };
 }
 
 function epochOf(

@@ -9,6 +9,7 @@ export const runs = command(
   object({
     verb: constant("runs"),
     tree: option("--tree", { description: message`draw which run is a fork of which` }),
+    best: option("--best", { description: message`those with the lowest best loss first` }),
     ...store,
     ...json,
   }),

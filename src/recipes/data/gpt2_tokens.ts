@@ -1,9 +1,9 @@
 import { gpt2Tokenizer } from "../../adapters/data/gpt2_tokenizer.ts";
 import { tokenShards } from "../../adapters/data/token_shards.ts";
-import { type TokenBatch, tokenSource } from "../../adapters/data/token_source.ts";
+import type { TokenBatch } from "../../adapters/data/token_source.ts";
 import type { BatchSource } from "../../ports/batch_source.ts";
+import { heldOutText } from "./held_out_text.ts";
 import { mobyDick } from "./moby_dick.ts";
-import { unigramEntropy } from "./unigram_entropy.ts";
 
 /** Tokens to train on, and others to evaluate with, where there are any. */
 export interface Gpt2Tokens {
@@ -49,18 +49,13 @@ export async function gpt2Tokens(options: Gpt2TokenOptions): Promise<Gpt2Tokens>
 async function tokensOfMobyDick(
   { context, vocabulary }: Gpt2TokenOptions,
 ): Promise<Gpt2Tokens> {
-  const { encode, vocabulary: known } = await gpt2Tokenizer();
-  if (vocabulary < known) {
+  const tokenizer = await gpt2Tokenizer();
+  if (vocabulary < tokenizer.vocabulary) {
     throw new RangeError(
-      `Expected model.vocabulary of at least ${known}, GPT-2's tokens, found ${vocabulary}; ` +
+      `Expected model.vocabulary of at least ${tokenizer.vocabulary}, GPT-2's tokens, found ` +
+        `${vocabulary}; ` +
         "data.train names shards of other tokens",
     );
   }
-  const tokens = Uint16Array.from(encode(await mobyDick()));
-  const split = Math.floor(tokens.length * (1 - HELD_OUT));
-  return {
-    train: tokenSource("moby-dick", tokens.subarray(0, split), context),
-    heldOut: tokenSource("moby-dick, held out", tokens.subarray(split), context),
-    entropy: unigramEntropy(tokens),
-  };
+  return heldOutText("moby-dick", await mobyDick(), { context, share: HELD_OUT, tokenizer });
 }

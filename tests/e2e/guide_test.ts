@@ -108,7 +108,8 @@ async function runCommand(
     return await firstTraining(directory);
   }
   const run = /--run (\S+)/.exec(verb)?.[1];
-  const { code, stdout, stderr } = await runCli(verb.split(/\s+/), {
+  const words = verb.split(/\s+/).map((word) => word.replaceAll("'", "")); // as a shell has them
+  const { code, stdout, stderr } = await runCli(words, {
     cwd: directory,
     env: WASM,
     ...(killedAfter !== undefined && {

@@ -67,7 +67,7 @@ async function gpt2Task(config: RunConfig): Promise<Task> {
     // Tokens of another vocabulary are not GPT-2's, and nobody knows what they say.
     ...(vocabulary === GPT2_VOCABULARY && {
       async sample(params: TransformerParams, key: RngKey, device: Device) {
-        const how = { prompt: "CHAPTER 1. ", length: 64, tokenizer: await gpt2Tokenizer() };
+        const how = { prompt: "CHAPTER 1. ", length: 40, tokenizer: await gpt2Tokenizer() };
         return await generateText(params, sizes, key, device, how);
       },
     }),

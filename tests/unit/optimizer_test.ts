@@ -286,6 +286,34 @@ backendTest("cpu", "chain() gives each transform the state that it made, in orde
   tf.dispose([params, first, next.state] as tf.TensorContainer);
 });
 
+backendTest(
+  "cpu",
+  "chain() frees the updates of a transform when the next has its own, and nothing that is kept",
+  async () => {
+    const plusOne = stateless((gradients) => mapTree((x) => tf.add(x, 1), gradients));
+    const itself = stateless((gradients) => gradients);
+    const keeping: Optimizer = {
+      init: () => ({}),
+      update(gradients) {
+        const twice = mapTree((x) => tf.mul(x, 2), gradients);
+        return { updates: twice, state: twice };
+      },
+    };
+    const optimizer = chain(itself, keeping, plusOne, plusOne);
+    const [params, gradients] = [treeOf(PARAMS), treeOf(GRADIENTS[0]!)];
+    const state = optimizer.init(params);
+    const before = tf.memory().numTensors;
+    const context = { step: 0, learningRate: 1 };
+    const result = optimizer.update(gradients, state, params, context);
+    assert.equal(tf.memory().numTensors - before, 2 * NAMES.length); // updates, and what is kept
+    assert.deepEqual(await valuesOf(gradients), float32(GRADIENTS[0]!));
+    const [, kept] = result.state as readonly TensorTree[];
+    const plusTwo = scoped(() => mapTree((x) => tf.add(tf.add(x, 1), 1), kept!));
+    assert.deepEqual(await valuesOf(plusTwo), await valuesOf(result.updates as TensorTree));
+    tf.dispose([params, gradients, state, result, plusTwo] as unknown as tf.TensorContainer);
+  },
+);
+
 backendTest("cpu", "optimizerOf() clips the gradients first, not the updates", async () => {
   const options = { ...defaultConfig.optimizer, name: "sgd" } as const;
   const norm = Math.hypot(...NAMES.flatMap((name) => GRADIENTS[0]![name]));

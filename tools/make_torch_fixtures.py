@@ -687,6 +687,18 @@ def llmc_model(params, kind):
     return file
 
 
+def shard_files():
+    """Token shards as llm.c's own script writes them (dev/data/data_common.py there), of 64 tokens."""
+    random = np.random.RandomState(13)
+    counts = {"tiny_train_000000.bin": 300, "tiny_train_000001.bin": 150, "tiny_val_000000.bin": 100}
+    files = {}
+    for name, count in counts.items():
+        tokens = random.randint(0, 64, count).tolist()
+        header = struct.pack("<256i", 20240520, 1, count, *[0] * 253)
+        files[f"shards/{name}"] = header + struct.pack(f"<{count}H", *tokens)
+    return files
+
+
 def rounded(value):
     """The float32 numbers that foldlog begins with, as float64."""
     return np.asarray(value, dtype=np.float32).astype(np.float64)
@@ -720,6 +732,7 @@ def main():
         "unet.safetensors": safetensors(models_file(unet_cases())),
         "transformer_mixed.safetensors": safetensors(gpt2_file(mixed=True)),
         **weights_files(),
+        **shard_files(),
     }
     others = []
     for name, made in files.items():

@@ -88,7 +88,9 @@ export class RunFailure extends Error {
 
   /** 1 where a training was tried and the answer is no, 2 where it could not be tried. */
   get exitStatus(): number {
-    return ["Diverged", "TaskFailed", "ProbeFailed"].includes(this.error.type) ? 1 : 2;
+    return ["Diverged", "TaskFailed", "DeviceMemoryFull", "ProbeFailed"].includes(this.error.type)
+      ? 1
+      : 2;
   }
 }
 

@@ -54,6 +54,9 @@ async function carryOut(args: Arguments): Promise<number> {
 
 /** Does what a command line asks for, and gives the exit status. A wrong one ends the process with 2. */
 export async function foldlog(line: readonly string[]): Promise<number> {
+  if (line[0] === "completion") {
+    await (await import("./grammar/completed_names.ts")).loadRecipeNames();
+  }
   const args = readCommandLine(line);
   const { RunFailure } = await import("./context.ts");
   const { UsageError } = await import("./usage_error.ts");

@@ -5,6 +5,9 @@ import type { Notice, Reporter } from "../ports/reporter.ts";
 import { counted } from "./counted.ts";
 import { measuresText } from "./measures_text.ts";
 
+/** Characters of the bar: with what is beside it, it fits a terminal of 80 columns. */
+const BAR = 20;
+
 /** Milliseconds between lines where there is no terminal. */
 const LINE_EVERY = 5000;
 
@@ -43,6 +46,7 @@ export function progressReporter(
           return say(resumingLine(notice));
         case "Resumed":
           meter.stop();
+          if (notice.step === 0) return; // of a run that is there and has no step yet
           return say(resumedLines(notice, performance.now() - resumingSince));
         case "Saved":
         case "Skipped":
@@ -66,8 +70,7 @@ interface Meter {
 }
 
 function barMeter(): Meter {
-  const format =
-    "{bar} {value}/{total}  loss {loss}  lr {lr}  {rate} steps/s  ETA {eta_formatted}{what}";
+  const format = "{bar} {value}/{total}  loss {loss}  lr {lr}  {rate} steps/s  ETA {left}{what}";
   let bar: SingleBar | undefined;
   let rate = rateFrom();
   return {
@@ -75,12 +78,12 @@ function barMeter(): Meter {
       const payload = {
         loss: loss.toFixed(4),
         lr: learningRate.toPrecision(3),
-        rate: rate(step),
+        ...rateAndLeft(rate(step), maxSteps - step),
         what: recorded ? "" : "  (comparing with the log)",
       };
       if (bar === undefined) {
         bar = new SingleBar(
-          { format, hideCursor: null, clearOnComplete: false },
+          { format, barsize: BAR, hideCursor: null, clearOnComplete: false },
           Presets.shades_classic,
         );
         bar.start(maxSteps, step, payload);
@@ -99,13 +102,13 @@ function lineMeter(say: (line: string) => void): Meter {
   let rate = rateFrom();
   return {
     step({ step, maxSteps, loss, learningRate, recorded }) {
-      const perSecond = rate(step);
+      const { rate: perSecond, left } = rateAndLeft(rate(step), maxSteps - step);
       const now = performance.now();
       if (now - saidAt < LINE_EVERY && step !== maxSteps) return;
       saidAt = now;
       say(
         `step ${step}/${maxSteps}  loss ${loss.toFixed(4)}  lr ${learningRate.toPrecision(3)}  ` +
-          `${perSecond} steps/s  ETA ${Math.round((maxSteps - step) / Number(perSecond))}s` +
+          `${perSecond} steps/s  ETA ${left}` +
           (recorded ? "" : "  (comparing with the log)"),
       );
     },
@@ -113,17 +116,32 @@ function lineMeter(say: (line: string) => void): Meter {
   };
 }
 
+/** Steps a second and the time that so many more take, for people. */
+function rateAndLeft(perSecond: number, steps: number): Readonly<Record<"rate" | "left", string>> {
+  return { rate: perSecond.toFixed(1), left: inWords(Math.round(steps / perSecond)) };
+}
+
+/** A time for people: 42s, 3m05s, 2h07m. */
+function inWords(seconds: number): string {
+  const two = (count: number) => String(Math.floor(count)).padStart(2, "0");
+  if (seconds < 60) return `${seconds}s`;
+  return seconds < 3600
+    ? `${Math.floor(seconds / 60)}m${two(seconds % 60)}s`
+    : `${Math.floor(seconds / 3600)}h${two(seconds % 3600 / 60)}m`;
+}
+
 /** Steps a second since the first step that it is told of. */
-function rateFrom(): (step: number) => string {
+function rateFrom(): (step: number) => number {
   let start: { readonly step: number; readonly at: number } | undefined;
   return (step) => {
     const at = performance.now();
     start ??= { step: step - 1, at: at - 100 };
-    return ((step - start.step) / ((at - start.at) / 1000)).toFixed(1);
+    return (step - start.step) / ((at - start.at) / 1000);
   };
 }
 
 function resumingLine({ run, snapshot, head, maxSteps }: NoticeOf<"Resuming">): string {
+  if (head === 0) return `run "${run}": ${maxSteps} steps, from its initial state on`;
   const from = snapshot === 0 ? "the initial state" : `the snapshot of step ${snapshot}`;
   const work = head > snapshot
     ? `; recomputing ${stepsFrom(snapshot + 1, head)} and comparing ` +

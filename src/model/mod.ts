@@ -23,6 +23,7 @@ export {
   type SupervisedLoss,
   type SupervisedTensors,
 } from "./supervised_loss.ts";
+export { inpainted, inpaintingLoss, inpaintingMeasures } from "./inpainting.ts";
 export {
   initTransformer,
   transformerLogits,

@@ -1,5 +1,6 @@
 /** Ready tasks, by name. @module */
 import { gpt2 } from "./gpt2.ts";
+import { inpaintBase, inpaintLora } from "./inpaint_lora.ts";
 import { llmBase, llmLora } from "./llm_lora.ts";
 import { mlp } from "./mlp.ts";
 import { mobyGpt } from "./moby_gpt.ts";
@@ -8,6 +9,7 @@ import { streamFiles } from "./stream_files.ts";
 import { transformer } from "./transformer.ts";
 
 export { gpt2 } from "./gpt2.ts";
+export { inpaintBase, inpaintLora } from "./inpaint_lora.ts";
 export { llmBase, llmLora } from "./llm_lora.ts";
 export { mlp } from "./mlp.ts";
 export { mobyGpt } from "./moby_gpt.ts";
@@ -24,4 +26,6 @@ export const recipes: readonly Recipe[] = [
   transformer,
   llmLora,
   llmBase,
+  inpaintLora,
+  inpaintBase,
 ];

@@ -10,7 +10,7 @@ import { gradientsOf } from "./gradients.ts";
 import type { HostBatch, Loss } from "./loss.ts";
 import { type LossScaleOptions, nextLossScale, unlessSkipped, unscaled } from "./loss_scale.ts";
 import type { Optimizer, UpdateContext } from "./optimizer.ts";
-import { scoped } from "./ownership.ts";
+import { release, scoped } from "./ownership.ts";
 import { withPrecision } from "./precision.ts";
 import { trainedPart, type TrainState } from "./train_state.ts";
 import { leavesOf, mapTree, type Tree, withLeaves, withPart } from "./tree.ts";
@@ -100,7 +100,10 @@ export function stepGradients<P extends Tree>(
   return { loss: mean, gradients: lossScale ? unscaled(gradients, lossScale) : gradients };
 }
 
-/** What the optimiser makes of a state. */
+/**
+ * What the optimiser makes of a state. Takes over the gradients: they are freed before there are new
+ * parameters beside the old, since all of these are as large as the model.
+ */
 function updated<P extends Tree>(
   { optimizer, emaDecay = 0 }: Training<P>,
   state: TrainState<P>,
@@ -109,6 +112,7 @@ function updated<P extends Tree>(
 ): Pick<TrainState<P>, "params" | "optimizer" | "ema"> {
   const trained = trainedPart(state.params, state.frozen);
   const update = optimizer.update(gradients, state.optimizer, trained, context);
+  release(gradients, [update.updates, update.state, trained, state.optimizer]);
   const changed = mapTree((param, change) => tf.add(param, change!), trained, update.updates);
   const params = withPart(state.params, changed);
   const ema = state.ema &&

@@ -15,10 +15,12 @@ import {
   memoryStore,
   type Notice,
   orThrow,
+  project,
   replayRun,
   type RunError,
   type RunEvent,
   type RunOutcome,
+  runState,
   type Snapshot,
   type SnapshotError,
   type SnapshotId,
@@ -175,6 +177,9 @@ backendTest(
         const snapshot = await orThrow(whole.snapshots.get(data.snapshot));
         await orThrow(store.snapshots.put(RUN, snapshot));
       }
+      const { sampleFiles = [] } = project(runState, events.slice(0, kept));
+      const samples = sampleFiles.map((digest) => orThrow(whole.sources.get(digest)));
+      (await orThrow(store.sources.put(await Promise.all(samples)))).release();
       await expectIntact(device, store, ordinary);
       await leaksNothing(() => orThrow(train(device, store, ordinary)));
       assert.deepEqual(lines(await eventsOf(store)), lines(events));

@@ -2,19 +2,25 @@ import assert from "node:assert/strict";
 import * as E from "fp-ts/Either.js";
 import { parseSafetensorsMetadata } from "@huggingface/hub";
 import {
+  defineTask,
   describeError,
   lossCurve,
+  memoryStore,
   orThrow,
   project,
   readRun,
   resumeRun,
+  samplesShown,
   type TensorGroup,
+  trainRun,
 } from "foldlog";
-import { decodeSafetensors } from "foldlog/codec";
+import { decodeSafetensors, sha256 } from "foldlog/codec";
 import { exportDirectory, exportHistory, exportWeights } from "../../src/app/reading/export_run.ts";
 import { historyCsv, historyJsonl } from "../../src/codec/history_codec.ts";
 import { historyRows } from "../../src/core/history_rows.ts";
 import { backendTest } from "../support/backends.ts";
+import { RUN } from "../support/evaluated_task.ts";
+import { sampledTask } from "../support/sampled_task.ts";
 import { serveRanges } from "../support/serve_ranges.ts";
 import { eventsOf, tenSteps, trained } from "../support/ten_steps.ts";
 
@@ -63,6 +69,26 @@ backendTest(
     const result = await exportWeights(store, "a", "5")();
     assert.ok(E.isLeft(result) && result.left.type === "NoWeights");
     assert.match(describeError(result.left), /steps 2, 4, 6, 8, 10\. `foldlog materialize a@5`/);
+  },
+);
+
+backendTest(
+  "cpu",
+  "exportDirectory() has the samples of the evaluations up to its step, as the store has them",
+  async (device) => {
+    const store = memoryStore();
+    await orThrow(trainRun({ store, device }, RUN, sampledTask()));
+    const { events } = await orThrow(readRun(store, RUN));
+    const samples = samplesShown(events);
+    for (const [at, count] of [["3", 2], [undefined, 4]] as const) {
+      const { files } = await orThrow(exportDirectory(store, RUN, at, options));
+      const names = [...files.keys()].filter((name) => name.startsWith("validation_samples/"));
+      const expected = samples.slice(0, count);
+      assert.deepEqual(names, expected.map(({ name }) => `validation_samples/${name}`));
+      for (const { name, digest } of expected) {
+        assert.equal(sha256(files.get(`validation_samples/${name}`)!), digest);
+      }
+    }
   },
 );
 
@@ -143,6 +169,27 @@ backendTest(
       files.get("model.safetensors"),
       files.get("checkpoint-4/model.safetensors"),
     );
+  },
+);
+
+backendTest(
+  "cpu",
+  "exportDirectory() has the samples that were taken up to its step",
+  async (device) => {
+    const store = memoryStore();
+    const bytes = (step: number) => new TextEncoder().encode(`of step ${step}`);
+    const task = defineTask({
+      ...tenSteps,
+      artifacts: (_params, _key, _device, step) =>
+        Promise.resolve([{ name: `step_${step}_sample_0.txt`, bytes: bytes(step) }]),
+    });
+    await orThrow(trainRun({ store, device }, "a", task));
+    const { files } = await orThrow(exportDirectory(store, "a", "8", options));
+    const samples = [...files].filter(([path]) => path.startsWith("validation_samples/"));
+    assert.deepEqual(samples, [
+      ["validation_samples/step_4_sample_0.txt", bytes(4)],
+      ["validation_samples/step_8_sample_0.txt", bytes(8)],
+    ]);
   },
 );
 

@@ -286,6 +286,27 @@ backendTest("cpu", "chain() gives each transform the state that it made, in orde
   tf.dispose([params, first, next.state] as tf.TensorContainer);
 });
 
+backendTest(
+  "cpu",
+  "chain() frees the updates of a transform when the next has its own, and nothing that is kept",
+  async () => {
+    const plusOne = stateless((gradients) => mapTree((x) => tf.add(x, 1), gradients));
+    const itself = stateless((gradients) => gradients);
+    const optimizer = chain(itself, trace(0.9), plusOne, plusOne);
+    const [params, gradients] = [treeOf(PARAMS), treeOf(GRADIENTS[0]!)];
+    const state = optimizer.init(params);
+    const before = tf.memory().numTensors;
+    const context = { step: 0, learningRate: 1 };
+    const result = optimizer.update(gradients, state, params, context);
+    // Updates, the velocity, and what trace() makes on the way to it.
+    assert.equal(tf.memory().numTensors - before, 3 * NAMES.length);
+    assert.deepEqual(await valuesOf(gradients), float32(GRADIENTS[0]!));
+    const [, velocity] = result.state as readonly TensorTree[];
+    assert.deepEqual(await valuesOf(velocity!), float32(GRADIENTS[0]!));
+    tf.dispose([params, gradients, state, result] as unknown as tf.TensorContainer);
+  },
+);
+
 backendTest("cpu", "optimizerOf() clips the gradients first, not the updates", async () => {
   const options = { ...defaultConfig.optimizer, name: "sgd" } as const;
   const norm = Math.hypot(...NAMES.flatMap((name) => GRADIENTS[0]![name]));

@@ -136,6 +136,8 @@ export function describeError(error: RunError): string {
       return `save.maxReplaySeconds is ${error.maxReplaySeconds}, which spaces snapshots by measured ` +
         "time: expected the environment of the training to have a `stopwatch`, found none. Give it " +
         "one (`systemStopwatch`), or set save.maxReplaySeconds to 0 for snapshots every save.every steps.";
+    case "DeviceMemoryFull":
+      return describeDeviceMemory(error);
     case "TaskFailed":
       return `The task failed after step ${error.step}: ${error.message}. ` +
         "Mend it and run the same command again: it goes on from there.";
@@ -153,6 +155,23 @@ export function describeError(error: RunError): string {
     default:
       return error satisfies never;
   }
+}
+
+function describeDeviceMemory(
+  { step, device, asked, used, limit }: Extract<RunError, { type: "DeviceMemoryFull" }>,
+): string {
+  const when = step === 0 ? "before the first step was done" : `after step ${step}`;
+  return `The memory of ${device} is full ${when}: tensors take ${gibibytes(used)}, and another ` +
+    `${gibibytes(asked)} were asked for, of ${
+      gibibytes(limit)
+    } that it can have. A step needs the ` +
+    "parameters and the state of the optimiser twice, before and after, gradients, and what batch.micro " +
+    "samples take on the way. Try a smaller batch.micro or context, an optimiser that keeps less " +
+    "(optimizer.name=lion or adafactor), clip.norm=0, a smaller model, or --backend webgpu.";
+}
+
+function gibibytes(bytes: number): string {
+  return `${(bytes / 2 ** 30).toFixed(2)} GiB`;
 }
 
 function describeConfigDiffers(

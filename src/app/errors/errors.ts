@@ -214,6 +214,7 @@ export type RunError =
     readonly type: "StopwatchMissing";
     readonly maxReplaySeconds: number;
   }
+  | DeviceMemoryFull
   | { readonly type: "TaskFailed"; readonly step: number; readonly message: string }
   | {
     /** A probe threw at a step, or gave what cannot be written. */
@@ -223,6 +224,18 @@ export type RunError =
   }
   | DataFileError
   | LineFileError;
+
+/** The device had no memory for a tensor. Sizes are in bytes. */
+export interface DeviceMemoryFull {
+  readonly type: "DeviceMemoryFull";
+  /** Steps that were taken before. */
+  readonly step: number;
+  readonly device: string;
+  /** What was asked for, what tensors took then, and all that the device can have. */
+  readonly asked: number;
+  readonly used: number;
+  readonly limit: number;
+}
 
 /** The code that a run was computed with is not the code that is here. */
 export interface CodeDiffers {

@@ -5,8 +5,10 @@ import { type HistoryRow, historyRows } from "../../core/history_rows.ts";
 import { livePath } from "../../core/live_path.ts";
 import type { ModelFiles } from "../../core/model_files.ts";
 import { project } from "../../core/projection.ts";
+import type { RecordedEvent } from "../../core/recorded_event.ts";
 import type { RunId } from "../../core/run_id.ts";
 import type { RunState, SnapshotRef } from "../../core/run_state.ts";
+import { samplesShown } from "../../core/sample_files.ts";
 import { paramsOf, type TensorGroup } from "../../core/snapshot.ts";
 import { attempt, type Await, fail } from "../../ports/attempt.ts";
 import type { Store } from "../../ports/store.ts";
@@ -75,7 +77,8 @@ export interface ExportedDirectory {
 
 /**
  * A model directory of a run at a place of which it keeps the snapshot, the newest unless one is named: the
- * model's own files, `trainer_state.json` and `training_state.json`. Fails as `exportWeights`.
+ * model's own files, `trainer_state.json`, `training_state.json`, and in `validation_samples/` those that were
+ * taken up to there. Fails as `exportWeights`, and where a sample cannot be read.
  */
 export function exportDirectory(
   store: Store,
@@ -103,6 +106,10 @@ export function exportDirectory(
         `${directory}training_state.json`,
         text(sortedJson(trainingState(exported, about))),
       );
+    }
+    const { position } = placeAt(recorded, ref.step);
+    for (const { name, digest } of samplesShown(pathUpTo(recorded, position))) {
+      files.set(`validation_samples/${name}`, await get(store.sources.get(digest)));
     }
     return { step: ref.step, files };
   });
@@ -146,8 +153,14 @@ export function historyUpTo(
   { events }: Pick<RecordedRun, "events">,
   position: number,
 ): readonly HistoryRow[] {
-  const path = livePath(events).filter((placed) => placed.position < position);
-  return project(historyRows, path.map(({ event }) => event));
+  return project(historyRows, pathUpTo({ events }, position).map(({ event }) => event));
+}
+
+function pathUpTo(
+  { events }: Pick<RecordedRun, "events">,
+  position: number,
+): readonly RecordedEvent[] {
+  return livePath(events).filter((placed) => placed.position < position);
 }
 
 function text(content: string): Uint8Array {

@@ -4,6 +4,7 @@ import { foldIn, key } from "../../core/rng_key.ts";
 import { attempt, fail } from "../../ports/attempt.ts";
 import { release } from "../../train/ownership.ts";
 import { tensorsOf, type TrainState } from "../../train/train_state.ts";
+import { describeError } from "../errors/describe_error.ts";
 import type { RunError } from "../errors/errors.ts";
 import type { Recorder } from "./recorder.ts";
 import type { RestoredState } from "./restore_state.ts";
@@ -56,8 +57,10 @@ export async function finishRun(
 async function orRecordFailure<A>(recorder: Recorder, work: () => Promise<A>): Promise<A> {
   const result = await attempt<RunError, A>(() => work())();
   if (E.isRight(result)) return result.right;
-  if (result.left.type === "TaskFailed") {
-    const { message } = result.left;
+  if (result.left.type === "TaskFailed" || result.left.type === "DeviceMemoryFull") {
+    const message = result.left.type === "TaskFailed"
+      ? result.left.message
+      : describeError(result.left);
     await recorder.record({ type: "FailRun", data: { message } });
     await recorder.flush();
   }

@@ -16,6 +16,7 @@ import type { Tree } from "../../train/tree.ts";
 import type { Training } from "../../train/train_step.ts";
 import { checkTask } from "./check_task.ts";
 import type { RunError } from "../errors/errors.ts";
+import { inDeviceMemory } from "./in_device_memory.ts";
 
 /** A task together with the config of a run: all that its steps depend on. */
 export interface Plan {
@@ -106,13 +107,17 @@ function requireFiles(identity: DataIdentity): void {
   if (flaw !== undefined) throw new RangeError(`In the data "${identity.name}": ${flaw}`);
 }
 
-/** The state at step 0, which the caller owns. */
+/** The state at step 0, which the caller owns. Fails with DeviceMemoryFull where there is no room for it. */
 export function initialStateOf({ task, config, training }: Plan): TrainState {
   const initKey = foldIn(key(config.seed), "init");
   const { trainable } = task;
-  return initialTrainState(() => task.init(initKey), training.optimizer, {
+  const options = {
     averaged: config.ema.decay > 0,
     ...(config.precision === "mixed_float16" && { lossScale: config.lossScale }),
     ...(trainable !== undefined && { trainable }),
-  });
+  };
+  return inDeviceMemory(
+    0,
+    () => initialTrainState(() => task.init(initKey), training.optimizer, options),
+  );
 }

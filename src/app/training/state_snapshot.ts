@@ -14,6 +14,7 @@ import {
 } from "../../train/train_state.ts";
 import { leavesOf, type Tensor, type Tree } from "../../train/tree.ts";
 import type { RunError } from "../errors/errors.ts";
+import { inDeviceMemory } from "./in_device_memory.ts";
 import { initialStateOf, type Plan } from "./plan.ts";
 
 /** An earlier snapshot whose tensors may be overwritten: their memory, and what was read into it. */
@@ -60,7 +61,8 @@ export function stateOf(plan: Plan, snapshot: Snapshot): TrainState {
     const extra = Object.keys(groups).find((name) => !Object.hasOwn(expected, name));
     if (extra !== undefined) refuse(step, `expected no group "${extra}", found one`);
     for (const [name, tree] of Object.entries(expected)) {
-      const restored = restoreTree<Tree>(tree, groups[name] ?? new Map());
+      const saved = groups[name] ?? new Map();
+      const restored = inDeviceMemory(step, () => restoreTree<Tree>(tree, saved));
       if (E.isLeft(restored)) refuse(step, restored.left);
       else trees[name] = restored.right;
     }

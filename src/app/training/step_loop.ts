@@ -16,6 +16,7 @@ import { tensorsOf, type TrainState } from "../../train/train_state.ts";
 import { type DeviceMetrics, trainStep } from "../../train/train_step.ts";
 import type { RunError } from "../errors/errors.ts";
 import { evaluate } from "./evaluate.ts";
+import { failWithoutMemory } from "./in_device_memory.ts";
 import { fingerprintState, type NamedFingerprint } from "./fingerprint_state.ts";
 import { type Journal, openJournal } from "./journal.ts";
 import type { Plan } from "./plan.ts";
@@ -268,11 +269,15 @@ async function evaluateIfDue(loop: Loop, journal: Journal, state: TrainState): P
   if (plan.config.evaluate.patience > 0) await journal.drain(); // it may be the last
 }
 
-/** Runs the user's code; what it throws is a failure of the task, with the step it happened after. */
+/**
+ * Runs the user's code; what it throws is a failure of the task, with the step it happened after, unless it
+ * is that the device's memory is full.
+ */
 export async function ofTask<A>(step: number, work: () => A | Promise<A>): Promise<A> {
   try {
     return await work();
   } catch (error) {
+    failWithoutMemory(step, error);
     const message = error instanceof Error ? error.message : String(error);
     return fail({ type: "TaskFailed", step, message } satisfies RunError);
   }

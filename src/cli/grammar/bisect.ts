@@ -1,7 +1,7 @@
 import { object } from "@optique/core/constructs";
 import { message } from "@optique/core/message";
 import { argument, command, constant } from "@optique/core/primitives";
-import { string } from "@optique/core/valueparser";
+import { runName } from "./completed_names.ts";
 import { device, json, store } from "./options.ts";
 
 /** What `foldlog bisect` takes. */
@@ -9,8 +9,8 @@ export const bisect = command(
   "bisect",
   object({
     verb: constant("bisect"),
-    a: argument(string({ metavar: "A" }), { description: message`a run` }),
-    b: argument(string({ metavar: "B" }), { description: message`the run to compare it with` }),
+    a: argument(runName("A"), { description: message`a run` }),
+    b: argument(runName("B"), { description: message`the run to compare it with` }),
     ...device,
     ...store,
     ...json,

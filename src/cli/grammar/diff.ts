@@ -1,7 +1,7 @@
 import { object } from "@optique/core/constructs";
 import { message } from "@optique/core/message";
 import { argument, command, constant } from "@optique/core/primitives";
-import { string } from "@optique/core/valueparser";
+import { runName } from "./completed_names.ts";
 import { device, json, store } from "./options.ts";
 
 /** What `foldlog diff` takes. */
@@ -9,10 +9,10 @@ export const diff = command(
   "diff",
   object({
     verb: constant("diff"),
-    a: argument(string({ metavar: "A" }), {
+    a: argument(runName("A"), {
       description: message`a run, up to a step of it where one is named: RUN or RUN@STEP`,
     }),
-    b: argument(string({ metavar: "B" }), { description: message`the run to compare it with` }),
+    b: argument(runName("B"), { description: message`the run to compare it with` }),
     ...device,
     ...store,
     ...json,

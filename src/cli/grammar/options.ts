@@ -3,6 +3,7 @@ import { optional } from "@optique/core/modifiers";
 import { argument, option } from "@optique/core/primitives";
 import { integer, string } from "@optique/core/valueparser";
 import { BACKENDS } from "../../adapters/device/backend_choice.ts";
+import { runName } from "./completed_names.ts";
 import { oneOf } from "./one_of.ts";
 
 /** Where runs are kept. */
@@ -26,12 +27,12 @@ export const device = {
 };
 
 /** A run by its name. */
-export const runArgument = argument(string({ metavar: "RUN" }), {
+export const runArgument = argument(runName("RUN"), {
   description: message`name of the run`,
 });
 
 /** A run, or a place in one. */
-export const runAtArgument = argument(string({ metavar: "RUN[@PLACE]" }), {
+export const runAtArgument = argument(runName("RUN[@PLACE]"), {
   description: message`name of the run, alone or with a step or the name of a checkpoint`,
 });
 

@@ -3,6 +3,7 @@ import { message } from "@optique/core/message";
 import { optional } from "@optique/core/modifiers";
 import { argument, command, constant, option } from "@optique/core/primitives";
 import { string } from "@optique/core/valueparser";
+import { recipeName } from "./completed_names.ts";
 import { oneOf } from "./one_of.ts";
 import { device, json, store } from "./options.ts";
 import { continuing, keeping, retention, setting } from "./training_options.ts";
@@ -12,7 +13,7 @@ export const train = command(
   "train",
   object({
     verb: constant("train"),
-    recipe: optional(argument(string({ metavar: "RECIPE" }), {
+    recipe: optional(argument(recipeName("RECIPE"), {
       description: message`what to train; --list shows the recipes`,
     })),
     list: option("--list", { description: message`show the recipes and their settings` }),

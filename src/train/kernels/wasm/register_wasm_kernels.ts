@@ -1,6 +1,7 @@
 import * as tf from "@tensorflow/tfjs";
 import { type Attributes, type Kernel, register, type TensorSpec } from "../kernel.ts";
 import { type KernelName, KERNELS } from "../registry.ts";
+import { guardMemory } from "./guarded_memory.ts";
 import { instantiate, type KernelModule } from "./kernel_module.ts";
 import type { WasmBackend } from "./wasm_backend.ts";
 import { replaceStockKernels } from "./replace_stock_kernels.ts";
@@ -24,6 +25,7 @@ export type WasmKernel<A extends Attributes> = (
 /** Registers foldlog's kernels with tfjs's wasm backend, whose memory they share. */
 export function registerWasmKernels(backend: WasmBackend): void {
   if (tf.getKernel(KERNELS.product.name, "wasm") !== undefined) return; // this backend was opened before
+  guardMemory(backend);
   const module = instantiate(backend);
   for (const name of Object.keys(KERNELS) as KernelName[]) {
     backWith(module, KERNELS[name] as Kernel, wasmKernels[name] as WasmKernel<Attributes>);

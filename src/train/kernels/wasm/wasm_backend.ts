@@ -8,8 +8,8 @@ export interface WasmBackend {
   };
   readonly wasm: {
     readonly asm: { readonly memory: WebAssembly.Memory };
-    _malloc(bytes: number): number;
-    _free(address: number): void;
+    _malloc: (bytes: number) => number;
+    _free: (address: number) => void;
   };
   incRef(dataId: object): void;
   makeOutput(shape: number[], dtype: string): tf.TensorInfo;

@@ -83,7 +83,7 @@ requirement("C3", "everything that a training goes on from is saved", async (ben
   const { step, cursor, leaves } = await manifestOf(bench, "transformer");
   assert.deepEqual([step, cursor], [3, { epoch: 0, index: 12 }]);
   const groups = new Set(Object.keys(leaves).map((leaf) => leaf.split("/")[0]));
-  assert.deepEqual([...groups].sort(), ["lossScale", "model", "optimizer"]);
+  assert.deepEqual([...groups].sort(), ["loss_scale", "model", "optimizer"]);
   const paused = await json("show transformer");
   assert.ok(paused.bestLoss > 0 && paused.trainEmaLoss > 0);
   assert.equal(paused.config.model.dropout, 0.2);

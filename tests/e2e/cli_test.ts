@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import config from "../../deno.json" with { type: "json" };
+import { verbs } from "../../src/cli/grammar/verbs.ts";
 import { encodeLine, seal } from "../../src/codec/envelope_codec.ts";
 import type { RunEvent } from "../../src/core/event.ts";
 import type { RecordedEvent } from "../../src/core/recorded_event.ts";
@@ -13,10 +14,7 @@ import {
 } from "../support/run_cli.ts";
 import { SMALL_MODEL } from "../support/small_model.ts";
 
-const VERBS = [
-  ...["train", "resume", "fork", "runs", "show", "log", "checkpoints", "verify", "diff"],
-  ...["bisect", "probe", "materialize", "prune", "gc", "doctor"],
-];
+const VERBS = Object.keys(verbs);
 
 /** A training of eight steps that takes a second. */
 const SMALL = [...SMALL_MODEL, "--max-steps", "8", "--save-every", "3"];

@@ -1,5 +1,17 @@
 import assert from "node:assert/strict";
-import { memoryStore, mergeConfig, orThrow, type PartialConfig, trainRun } from "foldlog";
+import {
+  foldIn,
+  key,
+  leavesOf,
+  memoryStore,
+  mergeConfig,
+  orThrow,
+  type PartialConfig,
+  readRun,
+  release,
+  trainRun,
+  type Tree,
+} from "foldlog";
 import { recipes } from "../../src/recipes/mod.ts";
 import { backendTest } from "../support/backends.ts";
 
@@ -16,5 +28,39 @@ backendTest(
       const asked = { config: mergeConfig(config, settings) };
       return (await orThrow(trainRun(env, "run", task, asked))).state.lastEvaluation!;
     }
+  },
+);
+
+backendTest(
+  "wasm",
+  "inpaint-lora learns to fill what is hidden, and leaves its base as it was",
+  async (device) => {
+    const { config, task } = recipes.find(({ name }) => name === "inpaint-lora")!;
+    const settings: PartialConfig = {
+      steps: { max: 24 },
+      batch: { size: 8, micro: 8 },
+      optimizer: { learningRate: 0.02 },
+      model: { levels: 2, channels: 4 },
+      evaluate: { every: 8, batches: 4 },
+      save: { every: 0 },
+    };
+    const store = memoryStore();
+    const asked = { config: mergeConfig(config, settings) };
+    await orThrow(trainRun({ store, device }, "run", task, asked));
+    const { events, state } = await orThrow(readRun(store, "run"));
+    const losses = events.flatMap(({ event }) =>
+      event.type === "EvaluationTaken" ? [event.data.loss] : []
+    );
+    assert.equal(losses.length, 3);
+    assert.ok(losses[2]! < 0.5 * losses[0]!, `${losses}`);
+    const drawn = (await task(asked.config)).init(foldIn(key(asked.config.seed), "init"));
+    const { base } = drawn as { readonly base: Tree };
+    const last = await orThrow(store.snapshots.get(state.snapshots.at(-1)!.snapshot));
+    for (const [path, leaf] of leavesOf(base)) {
+      const { data } = await device.read(leaf);
+      assert.deepEqual(last.groups["base"]!.get(`base.${path}`)!.data, data);
+    }
+    release(drawn);
+    assert.ok([...last.groups["model"]!.keys()].every((path) => path.startsWith("lora.")));
   },
 );

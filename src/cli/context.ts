@@ -6,6 +6,7 @@ import type { RunError } from "../app/errors/errors.ts";
 import { nearest } from "../core/nearest.ts";
 import { parseRunId, type RunId } from "../core/run_id.ts";
 import type { RunState } from "../core/run_state.ts";
+import { namesWeights, WEIGHTS_ALONE } from "../core/weights_name.ts";
 import type { Recipe } from "../recipes/recipe.ts";
 import { UsageError } from "./usage_error.ts";
 
@@ -44,6 +45,9 @@ export function backendChoice(flag: BackendChoice | undefined): BackendChoice | 
 export function runIdOf(text: string): RunId {
   const id = parseRunId(text);
   if (E.isRight(id)) return id.right;
+  if (namesWeights(text)) {
+    throw new UsageError(`Expected the name of a run, found "${text}", ${WEIGHTS_ALONE}.`);
+  }
   throw new UsageError(`"${text}" cannot name a run: ${id.left.reason}.`);
 }
 

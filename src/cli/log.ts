@@ -4,7 +4,10 @@ import type { RunError } from "../app/errors/errors.ts";
 import { followRun } from "../app/reading/follow_run.ts";
 import { readRun, type RecordedRun } from "../app/reading/read_run.ts";
 import { encodeLine } from "../codec/envelope_codec.ts";
+import type { RunConfig } from "../core/config.ts";
+import { settings } from "../core/config_path.ts";
 import type { RunEvent } from "../core/event.ts";
+import { evolve, initialState } from "../core/evolve.ts";
 import { livePath } from "../core/live_path.ts";
 import type { RecordedEvent } from "../core/recorded_event.ts";
 import type { RunId } from "../core/run_id.ts";
@@ -26,7 +29,7 @@ export async function run(args: ArgumentsOf<"log">): Promise<number> {
     throw new UsageError(`Expected ${limit} or ${other}, found both.`);
   }
   const store = fileStore(runsDirectory(args.runs));
-  const line = args.json ? encodeLine : lineFor;
+  const line = args.json ? encodeLine : linesForPeople();
   if (args.follow) return await follow(store, runIdOf(args.run), line);
   const recorded = await orExit(readRun(store, runIdOf(args.run)));
   const { torn } = recorded;
@@ -59,12 +62,18 @@ async function follow(
   }
 }
 
-/** An event for people. */
-function lineFor({ position, recordedAt, event }: RecordedEvent): string {
-  return `${String(position).padStart(6)}  ${recordedAt}  ${describe(event)}`;
+/** What makes a line for people of each event of a log, in order: it says too what a change replaced. */
+function linesForPeople(): (recorded: RecordedEvent) => string {
+  let state = initialState;
+  return ({ position, recordedAt, event }) => {
+    const line = describe(event, state.config);
+    state = evolve(state, event);
+    return `${String(position).padStart(6)}  ${recordedAt}  ${line}`;
+  };
 }
 
-function describe(event: RunEvent): string {
+/** An event for people; `config` are the settings before it. */
+function describe(event: RunEvent, config: RunConfig | undefined): string {
   switch (event.type) {
     case "RunStarted": {
       const { task, environment } = event.data;
@@ -83,7 +92,10 @@ function describe(event: RunEvent): string {
     }
     case "ConfigChanged": {
       const { step, changes, class: kind } = event.data;
-      const values = Object.entries(changes).map(([path, value]) => `${path} ${value}`);
+      const before = config === undefined ? new Map() : settings(config);
+      const values = Object.entries(changes).map(([path, value]) =>
+        `${path} ${before.get(path)} -> ${value}`
+      );
       return `ConfigChanged    step ${step}  ${values.join("  ")}  (${kind})`;
     }
     case "RunRewound": {

@@ -181,7 +181,10 @@ function changedLine({ step, change, config }: NoticeOf<"Changed">): string {
     ? ""
     : `; the schedule ${change.schedule === "keep" ? "keeps" : "is stretched to"} its length of ` +
       `${scheduleSteps(config)} steps`;
-  return `from step ${step} on: ${changes.join(", ")}${schedule} (recorded)`;
+  const passes = change.changes.some(({ path }) => path === "batch.micro")
+    ? "; gradients are added over other passes, and the bits are others from there on"
+    : "";
+  return `from step ${step} on: ${changes.join(", ")}${schedule}${passes} (recorded)`;
 }
 
 function describe(notice: Exclude<Notice, NoticeOf<"Step" | "Resuming" | "Resumed">>): string {

@@ -52,7 +52,7 @@ export function benchIn(runs: string): Bench {
     refuses: async (line, expected = 2) => {
       const { code, stdout, stderr } = await foldlogHere(runs, line);
       assert.equal(code, expected, `foldlog ${line}: ${stderr}${stdout}`);
-      return stderr;
+      return stderr + stdout;
     },
   };
 }

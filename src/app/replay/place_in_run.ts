@@ -1,6 +1,7 @@
 import * as E from "fp-ts/Either.js";
 import { filesName } from "../../core/file_progress.ts";
 import { nearest } from "../../core/nearest.ts";
+import { namesWeights, WEIGHTS_ALONE } from "../../core/weights_name.ts";
 import { checkpointName, parsePlace, PLACE_NAMES, stepOfPlace } from "../../core/run_place.ts";
 import type { RunState } from "../../core/run_state.ts";
 import { fail } from "../../ports/attempt.ts";
@@ -35,7 +36,10 @@ export function placeAt(
 /** The step that is named, as far as the head of the run's log tells. */
 export function stepNamed(run: string, head: RunState, at: number | string): number {
   const place = parsePlace(String(at));
-  if (place === undefined) return refuse(run, head, at, `expected ${PLACE_NAMES}`);
+  if (place === undefined) {
+    const found = namesWeights(String(at)) ? `, found ${WEIGHTS_ALONE}` : "";
+    return refuse(run, head, at, `expected ${PLACE_NAMES}${found}`);
+  }
   const step = stepOfPlace(place, head);
   return E.isRight(step) ? step.right : refuse(run, head, at, step.left);
 }

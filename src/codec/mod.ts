@@ -19,6 +19,7 @@ export {
   type Stamp,
 } from "./envelope_codec.ts";
 export { decodeEvent, encodeEvent } from "./event_codec.ts";
+export { historyCsv, historyJsonl } from "./history_codec.ts";
 export { historyDigest, NO_HISTORY } from "./history_digest.ts";
 export { type GrayImage, grayPng } from "./png.ts";
 export { decodeManifest, encodeManifest } from "./manifest_codec.ts";

@@ -84,6 +84,8 @@ export {
   type PlacedEvent,
   positionAfterStep,
 } from "./live_path.ts";
+export { type HistoryRow, historyRows } from "./history_rows.ts";
+export type { ModelFiles } from "./model_files.ts";
 export { lossCurve, type LossPoint, project, type Projection, runState } from "./projection.ts";
 export { isMeasureName, type Measures } from "./measures.ts";
 export { isSampleName, type SampleFile, sampleNameFlaw, samplesShown } from "./sample_files.ts";

@@ -11,6 +11,9 @@ const PERMISSIONS = ["--no-prompt", "--allow-read", "--allow-write", "--allow-en
 /** The pages show what this backend prints. */
 const WASM = { FOLDLOG_BACKEND: "wasm" };
 
+/** Milliseconds for a command, on a machine that has much else to do. */
+const PATIENCE = 240_000;
+
 /** The module with the task of every script, which the guide's first page shows. */
 const TASK = "line.ts";
 
@@ -108,8 +111,10 @@ async function runCommand(
     return await firstTraining(directory);
   }
   const run = /--run (\S+)/.exec(verb)?.[1];
-  const { code, stdout, stderr } = await runCli(verb.split(/\s+/), {
+  const words = verb.split(/\s+/).map((word) => word.replaceAll("'", "")); // as a shell has them
+  const { code, stdout, stderr } = await runCli(words, {
     cwd: directory,
+    timeout: PATIENCE,
     env: WASM,
     ...(killedAfter !== undefined && {
       kills: [{ signal: "SIGKILL", when: () => hasStep(`${directory}/runs/${run}`, killedAfter) }],

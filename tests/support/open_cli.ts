@@ -23,7 +23,7 @@ export interface Cli {
 }
 
 /** Milliseconds after which a command has failed. */
-const PATIENCE = 120_000;
+const PATIENCE = 300_000;
 
 /**
  * Starts a process that carries out one command after another, with the permissions that the task in deno.json

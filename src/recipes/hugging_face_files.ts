@@ -4,7 +4,7 @@ import type { ModelFiles } from "../core/model_files.ts";
 import type { TensorGroup } from "../core/snapshot.ts";
 import type { TransformerSizes } from "../model/transformer.ts";
 
-/** What `GPT2LMHeadModel.from_pretrained` of transformers loads, of any GPT of these weights and sizes. */
+/** The directory of a `GPT2LMHeadModel` of transformers, of any GPT of these weights and sizes. */
 export function huggingFaceFiles(weights: TensorGroup, sizes: TransformerSizes): ModelFiles {
   return {
     config: { name: "config.json", json: encodeGpt2Config(sizes) },

@@ -1,4 +1,5 @@
 import { peftFiles } from "../codec/peft_layout.ts";
+import { unetFiles } from "../codec/unet_layout.ts";
 import { defaultConfig, mergeConfig, type RunConfig, type Settings } from "../core/config.ts";
 import { foldIn } from "../core/rng_key.ts";
 import { inpaintingLoss, inpaintingMeasures } from "../model/inpainting.ts";
@@ -39,6 +40,7 @@ export const inpaintBase: Recipe = {
     schedule: { name: "cosine", warmupSteps: 30, factor: 0.05 },
   }),
   base: {},
+  exports: { hf: (weights, { model }) => unetFiles(weights, unetSizes(model)) },
   async task({ model }) {
     const sizes = unetSizes(model);
     const predict: Predict<UnetParams> = (params, inputs) => unetOutputs(params, inputs, sizes);
@@ -65,6 +67,7 @@ export const inpaintLora: Recipe = {
   }),
   base: { into: "base", trained: { recipe: inpaintBase.name, run: inpaintBase.name } },
   exports: {
+    hf: (weights, { model }) => unetFiles(weights, unetSizes(model)),
     peft(weights, config, base) {
       const { rank, alpha } = loraOptions(config);
       return peftFiles(weights, { base, rank, alpha, fanInFanOut: false });

@@ -67,11 +67,11 @@ const dataOf: { readonly [Type in RunEvent["type"]]: t.Decoder<unknown, DataOf<T
     step: count,
     snapshot: digest,
     state: digest,
-    reason: literals("scheduled", "auto", "final", "paused"),
+    reason: literals("scheduled", "best", "auto", "final", "paused"),
   }),
   SnapshotFailed: object({
     step: count,
-    reason: literals("scheduled", "auto", "final", "paused"),
+    reason: literals("scheduled", "best", "auto", "final", "paused"),
     message: t.string,
   }),
   SnapshotPruned: object({ step: count, snapshot: digest }),

@@ -14,7 +14,7 @@ const snapshotRef: t.Decoder<unknown, SnapshotRef> = partly(
     step: count,
     snapshot: digest,
     state: digest,
-    reason: literals("scheduled", "auto", "final", "paused", "forked", "materialized"),
+    reason: literals("scheduled", "best", "auto", "final", "paused", "forked", "materialized"),
     cursor: dataCursor,
   },
   { loss: float, evaluation: float },

@@ -44,6 +44,7 @@ const RULES: Readonly<Record<string, Rule>> = {
   "data.shuffle": trueOrFalse,
   "save.every": countOrZero,
   "save.maxReplaySeconds": notNegative,
+  "save.best": trueOrFalse,
   "save.maxOverhead": ["a number above 0 and up to 1", (v) => isShare(v) && v !== 0],
   "ema.decay": belowOne,
   "evaluate.every": countOrZero,

@@ -73,11 +73,14 @@ export interface RunConfig {
    * `maxReplaySeconds`: above 0, snapshots are spaced by measured time instead and `every` is ignored: one
    * is due when the steps since the last took so many seconds, or longer where its cost would be more than
    * the share `maxOverhead` of the time that they took.
+   *
+   * `best`: besides, one wherever an evaluation is better than all before it.
    */
   readonly save: {
     readonly every: number;
     readonly maxReplaySeconds: number;
     readonly maxOverhead: number;
+    readonly best: boolean;
   };
   /**
    * `every`: steps between evaluations (0: none); `batches`: held-out batches of `batch.micro` samples in
@@ -134,7 +137,7 @@ export const defaultConfig: RunConfig = {
   clip: { norm: 0, value: 0 },
   data: { shuffle: true },
   model: {},
-  save: { every: 50, maxReplaySeconds: 0, maxOverhead: 0.02 },
+  save: { every: 50, maxReplaySeconds: 0, maxOverhead: 0.02, best: false },
   evaluate: { every: 0, batches: 0, patience: 0 },
   ema: { decay: 0 },
   fingerprint: { every: 10 },

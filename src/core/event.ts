@@ -135,10 +135,10 @@ export interface EpochCompleted {
 }
 
 /**
- * Why a snapshot was taken: because its step is due, because the time since the last made it due, at the
- * end, or because the run pauses.
+ * Why a snapshot was taken: because its step is due, because its evaluation is the best so far, because the
+ * time since the last made it due, at the end, or because the run pauses.
  */
-export type SnapshotReason = "scheduled" | "auto" | "final" | "paused";
+export type SnapshotReason = "scheduled" | "best" | "auto" | "final" | "paused";
 
 /** A snapshot of the state at `step` is durable in the snapshot store. */
 export interface SnapshotTaken {
@@ -279,7 +279,7 @@ export function isTrainingFact(event: RunEvent): boolean {
     case "ConfigChanged":
       return event.data.class === "training";
     case "SnapshotTaken":
-      return event.data.reason === "scheduled" || event.data.reason === "final";
+      return event.data.reason !== "auto" && event.data.reason !== "paused";
     default:
       return true;
   }

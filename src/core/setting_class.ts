@@ -48,6 +48,7 @@ const CLASSES: Readonly<Record<ConfigPath | "data.shuffle", Rule>> = {
   "save.every": "free",
   "save.maxReplaySeconds": "free",
   "save.maxOverhead": "free",
+  "save.best": "free",
   "evaluate.every": "free",
   "evaluate.batches": "free",
   "evaluate.patience": "free",

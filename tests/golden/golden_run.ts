@@ -31,7 +31,7 @@ const eventsOfFormat1: readonly RunEvent[] = [
         clip: { norm: 1, value: 0 },
         data: { shuffle: true, file: "moby-dick \u{1f433}.txt", holdOut: 0.1 },
         model: { layers: 2, tied: true, name: "NaN" },
-        save: { every: 2, maxReplaySeconds: 0, maxOverhead: 0.02 }, // nor the last two
+        save: { every: 2, maxReplaySeconds: 0, maxOverhead: 0.02, best: false }, // nor the last two
         evaluate: { every: 2, batches: 1, patience: 0 },
         ema: { decay: 0 }, // nor this group
         fingerprint: { every: 0 }, // nor this one

@@ -128,7 +128,7 @@ Deno.test("a setting that came after the first logs is written only where it say
   const changed = (changes: PartialConfig): RunEvent => {
     return { ...started, data: { ...started.data, config: mergeConfig(config, changes) } };
   };
-  for (const name of ["nesterov", "value", "maxOverhead", "maxReplaySeconds"]) {
+  for (const name of ["nesterov", "value", "maxOverhead", "maxReplaySeconds", "best"]) {
     assert.ok(!eventText(started).includes(`"${name}"`));
   }
   const nesterov = changed({ optimizer: { nesterov: true } });

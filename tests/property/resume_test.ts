@@ -135,7 +135,7 @@ const ordinary: SmallTask = {
     schedule: { ...defaultConfig.schedule, name: "cosine", warmupSteps: 2 },
     clip: { norm: 1, value: 0 },
     data: { shuffle: true },
-    save: { every: 2, maxReplaySeconds: 0, maxOverhead: 0.02 },
+    save: { every: 2, maxReplaySeconds: 0, maxOverhead: 0.02, best: false },
     evaluate: { every: 2, batches: 2, patience: 0 },
     ema: { decay: 0.5 },
     fingerprint: { every: 2 },

@@ -80,7 +80,12 @@ const config: fc.Arbitrary<RunConfig> = fc.record({
   clip: fc.record({ norm: float, value: fc.oneof(fc.constant(0), float) }),
   data: fc.tuple(settings, fc.boolean()).map(([own, shuffle]) => ({ ...own, shuffle })),
   model: settings,
-  save: fc.record({ every: count, maxReplaySeconds: float, maxOverhead: float }),
+  save: fc.record({
+    every: count,
+    maxReplaySeconds: float,
+    maxOverhead: float,
+    best: fc.boolean(),
+  }),
   evaluate: fc.record({ every: count, batches: count, patience: count }),
   ema: fc.record({ decay: float }),
   fingerprint: fc.record({ every: count }),

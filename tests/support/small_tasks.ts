@@ -115,6 +115,7 @@ export function smallTasks(limits: SmallTaskLimits = {}): fc.Arbitrary<SmallTask
         every: fc.nat(7),
         maxReplaySeconds: fc.constant(0), // by time: tests/unit/save_by_time_test.ts
         maxOverhead: fc.constant(0.02),
+        best: fc.boolean(),
       }),
       evaluate: fc.record({
         every: fc.nat(5),

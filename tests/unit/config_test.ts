@@ -40,7 +40,7 @@ const PATHS = [
     "optimizer.name",
     "optimizer.nesterov",
   ],
-  ...["optimizer.weightDecay", "precision", "save.every", "save.maxOverhead"],
+  ...["optimizer.weightDecay", "precision", "save.best", "save.every", "save.maxOverhead"],
   ...["save.maxReplaySeconds", "schedule.every", "schedule.factor"],
   ...["schedule.name", "schedule.steps", "schedule.warmupSteps", "seed", "steps.max"],
 ];
@@ -222,6 +222,7 @@ const RULES: readonly (readonly [
     ["float16", "mixed", "", 16],
     ["float32", "mixed_float16"],
   ],
+  ["save.best", "true or false", [1, 0, "true"], [true, false]],
   ["save.every", count, notCounts, [0, 1, 50]],
   ["save.maxOverhead", "a number above 0 and up to 1", [0, ...notShares], [1e-6, 0.02, 1]],
   ["save.maxReplaySeconds", notNegative, [-1, NaN, "1"], [0, 0.001, 600]],

@@ -53,6 +53,7 @@ const CHANGES: Readonly<Record<string, readonly Change[]>> = {
   "save.every": [["free", 2, 3]],
   "save.maxReplaySeconds": [["free", 0, 1000]],
   "save.maxOverhead": [["free", 0.02, 0.5]],
+  "save.best": [["free", false, true]],
   "evaluate.every": [["free", 4, 1]],
   "evaluate.batches": [["free", 1, 2]],
   "evaluate.patience": [["free", 0, 100]],

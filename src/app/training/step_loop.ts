@@ -110,7 +110,7 @@ export async function takeSteps(
       if (recorder.ended()) break;
       await evaluateIfDue(loop, journal, state);
       if (recorder.ended()) break;
-      const due = plan.saveAt(state.step) ?? dueByTime(loop, state.step);
+      const due = plan.saveAt(state.step) ?? dueAsBest(loop) ?? dueByTime(loop, state.step);
       await save(state, planEnds(recorder.state()) ? "final" : due);
     }
     await journal.drain();
@@ -266,7 +266,14 @@ async function evaluateIfDue(loop: Loop, journal: Journal, state: TrainState): P
     env.reporter?.report({ type: "Evaluated", step, ...result });
     if (samples !== undefined) await recordSamples(loop, samples);
   });
-  if (plan.config.evaluate.patience > 0) await journal.drain(); // it may be the last
+  // It may be the last, or the best.
+  if (plan.config.evaluate.patience > 0 || plan.config.save.best) await journal.drain();
+}
+
+/** Whether the state is to be saved because its evaluation, which is recorded, is better than all before. */
+function dueAsBest({ plan, recorder }: Loop): SnapshotReason | undefined {
+  const { step, bestEvaluation } = recorder.state();
+  return plan.config.save.best && bestEvaluation?.step === step ? "best" : undefined;
 }
 
 /**

@@ -36,7 +36,9 @@ export async function followShow(
         const facts = factsText(run, state, headFacts(head, summary));
         const text = plot ? `${facts}\n\n${lossChart(rows, chartRoom())}` : facts;
         const lines = text.split("\n");
-        const shown = terminal ? redrawn(before, lines) : changed(before, lines);
+        const shown = terminal
+          ? redrawn(before, lines, Deno.consoleSize())
+          : changed(before, lines);
         before = lines;
         return await written(shown);
       },

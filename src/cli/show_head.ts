@@ -5,6 +5,7 @@ import type { RunOrigin } from "../core/run_origin.ts";
 import { type RunSummary, runSummary } from "../core/run_summary.ts";
 import type { Store } from "../ports/store.ts";
 import { orExit } from "./context.ts";
+import { counted } from "./counted.ts";
 import { diskText } from "./disk_text.ts";
 
 /** What a run is now, for programs. */
@@ -49,6 +50,14 @@ export function headFacts(
         "left",
         `branches with snapshots of steps ${state.abandoned.map(({ step }) => step).join(", ")} ` +
         "(--branch N shows one)",
+      ]]
+      : []),
+    ...(state.sampleFiles
+      ? [[
+        "samples",
+        `${
+          counted(state.sampleFiles.length, "file")
+        }, shown in ${summary.runId}/validation_samples`,
       ]]
       : []),
     ["disk", diskText(summary.disk)],

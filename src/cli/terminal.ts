@@ -14,12 +14,21 @@ export function chartRoom(): ChartRoom {
   return { width, height: CHART_HEIGHT, colors: hasColors() };
 }
 
+/** The size of a terminal, in characters. */
+export interface TerminalSize {
+  readonly columns: number;
+  readonly rows: number;
+}
+
 /**
  * What a terminal is to be told so that these lines stand where those before stood. What is higher than the
  * terminal begins on an empty one.
  */
-export function redrawn(before: readonly string[], lines: readonly string[]): string {
-  const { columns, rows } = Deno.consoleSize();
+export function redrawn(
+  before: readonly string[],
+  lines: readonly string[],
+  { columns, rows }: TerminalSize,
+): string {
   const height = before.reduce(
     (sum, line) => sum + Math.max(1, Math.ceil(line.length / columns)),
     0,

@@ -34,7 +34,7 @@ export const transformer: Recipe = {
   name: "transformer",
   module: import.meta.url,
   description:
-    "a transformer that counts the syllables of English words (a minute or two on two cores)",
+    "a transformer that counts the syllables of English words (two minutes on two cores)",
   presets: new URL("transformer.yaml", import.meta.url).href,
   config: mergeConfig(defaultConfig, {
     steps: { max: 2400 },

@@ -4,8 +4,9 @@ import { verbs } from "../../src/cli/grammar/verbs.ts";
 import { encodeLine, seal } from "../../src/codec/envelope_codec.ts";
 import type { RunEvent } from "../../src/core/event.ts";
 import type { RecordedEvent } from "../../src/core/recorded_event.ts";
+import type { Printed } from "../support/foldlog_here.ts";
+import { type CliRequest, openCli } from "../support/open_cli.ts";
 import {
-  type CliOptions,
   type CliResult,
   commandLine,
   runCli,
@@ -19,23 +20,27 @@ const VERBS = Object.keys(verbs);
 /** A training of eight steps that takes a second. */
 const SMALL = [...SMALL_MODEL, "--max-steps", "8", "--save-every", "3"];
 
+/** One process for the commands whose process is not the claim; those have one of their own by `alone`. */
+const cli = openCli();
+Deno.test.afterAll(() => cli.close());
+
 /** Two runs: "done" is complete, "half" is paused at step 5 of 8. Tests that write work on a copy. */
 const template = Deno.makeTempDirSync();
 Deno.test.beforeAll(async () => {
-  await succeeds(["train", "--run", "done", "--runs", template, ...SMALL]);
+  await alone(["train", "--run", "done", "--runs", template, ...SMALL]);
   await succeeds(["train", "--run", "half", "--until", "5", "--runs", template, ...SMALL]);
 });
 Deno.test.afterAll(() => Deno.remove(template, { recursive: true }));
 
 Deno.test("--help of the command and of each verb says how it is used and exits 0", async () => {
-  await inPairs([undefined, ...VERBS], async (verb) => {
-    const { code, stdout, stderr } = await runCli(
-      verb === undefined ? ["--help"] : [verb, "--help"],
-    );
-    assert.deepEqual([code, stderr], [0, ""], String(verb));
-    assert.match(stdout, /^Usage: foldlog/m);
-    for (const name of verb === undefined ? VERBS : [verb]) assert.match(stdout, new RegExp(name));
-  });
+  const { stdout } = await alone(["--help"]);
+  for (const verb of VERBS) {
+    assert.match(stdout, new RegExp(verb));
+    const help = await cli.run([verb, "--help"]);
+    assert.deepEqual([help.code, help.stderr], [0, ""], verb);
+    assert.match(help.stdout, /^Usage: foldlog/m);
+    assert.match(help.stdout, new RegExp(verb));
+  }
 });
 
 Deno.test("--help names the values that a flag takes", async () => {
@@ -45,8 +50,12 @@ Deno.test("--help names the values that a flag takes", async () => {
   }
 });
 
-Deno.test("a wrong flag shows how its verb is used, and no other", async () => {
-  const { stderr } = await refuses(["gc", "--foo"], [/"--foo"/, /foldlog gc \[--dry-run\]/]);
+Deno.test("a wrong flag exits 2 and shows how its verb is used, and no other", async () => {
+  const { code, stderr } = await runCli(["gc", "--foo"]);
+  assert.equal(code, 2);
+  for (const text of [`"--foo"`, "foldlog gc [--dry-run]"]) {
+    assert.ok(stderr.includes(text), stderr);
+  }
   for (const verb of VERBS) if (verb !== "gc") assert.ok(!stderr.includes(`foldlog ${verb}`), verb);
 });
 
@@ -190,7 +199,7 @@ Deno.test("checkpoints --json is an array, oldest first, and --latest the newest
 
 Deno.test("verify exits 0 and says ok where all is as recorded", async () => {
   for (const run of ["done", "half"]) {
-    const { stdout } = await succeeds(["verify", run, "--json", "--runs", template]);
+    const { stdout } = await alone(["verify", run, "--json", "--runs", template]);
     const report = JSON.parse(stdout);
     assert.deepEqual([report.ok, report.problems], [true, []]);
     assert.equal(report.steps, run === "done" ? 8 : 5);
@@ -203,42 +212,41 @@ Deno.test("verify exits 0 and says ok where all is as recorded", async () => {
 
 Deno.test("verify --replay recomputes segments on workers, some of them, and says what it would catch", async () => {
   const replay = ["verify", "done", "--replay", "--runs", template];
-  await inPairs([[], ["--workers", "2"]], async (workers) => {
+  for (const workers of [[], ["--workers", "2"]]) {
     const { stdout, stderr } = await succeeds([...replay, "--json", ...workers]);
     const { ok, replay: { segments, steps } } = JSON.parse(stdout);
     const found = segments.map(({ from, to }: { from: number; to: number }) => [from, to]);
     assert.deepEqual([ok, steps, found], [true, 8, [[0, 3], [3, 6], [6, 8]]]);
     assert.match(stderr, /segment 3 of 3: .* all equal/);
-  });
-  await inPairs([["--from", "4"], ["--to", "3", "--sample", "1"]], async (part) => {
+  }
+  for (const part of [["--from", "4"], ["--to", "3", "--sample", "1"]]) {
     const { stdout } = await succeeds([...replay, ...part]);
     assert.match(
       stdout,
       part.includes("--sample") ? /1 of 1 .* chance of 1\/1/ : /5 steps recomputed/,
     );
-  });
+  }
   const { stdout } = await succeeds([...replay, "--sample", "2"]);
   assert.match(stdout, /2 of 3 segments, .* chance of 2\/3 \(66\.7%\)/);
 });
 
 Deno.test("options of a replay are refused where they mean nothing", async () => {
   const verify = ["verify", "done", "--runs", template];
-  await inPairs(
-    [["--from", "3"], ["--to", "3"], ["--sample", "2"], ["--workers", "2"]],
-    async (one) => {
-      await refuses([...verify, ...one], [/--replay/, new RegExp(one[0]!)]);
-      await refuses([...verify, "--repair", ...one], [/--replay/]);
-    },
-  );
-  await inPairs([
-    ["--from", "5", "--to", "4"],
-    ["--from", "9"],
-    ["--to", "9"],
-    ["--workers", "0"],
-    ["--sample", "0"],
-  ], async (wrong) => {
+  for (const one of [["--from", "3"], ["--to", "3"], ["--sample", "2"], ["--workers", "2"]]) {
+    await refuses([...verify, ...one], [/--replay/, new RegExp(one[0]!)]);
+    await refuses([...verify, "--repair", ...one], [/--replay/]);
+  }
+  for (
+    const wrong of [
+      ["--from", "5", "--to", "4"],
+      ["--from", "9"],
+      ["--to", "9"],
+      ["--workers", "0"],
+      ["--sample", "0"],
+    ]
+  ) {
     await refuses([...verify, "--replay", ...wrong], [/\d/]);
-  });
+  }
 });
 
 Deno.test("diff exits 0 where nothing differs, and 1 where a run is shorter", async () => {
@@ -256,7 +264,7 @@ Deno.test("diff shows where a run with another learning rate parts, down to the 
   await using place = makePlace(["done"]);
   const args = ["train", "--run", "other", "--lr", "0.01", "--until", "3", ...SMALL];
   await succeeds([...args, "--runs", place.root]);
-  const { code, stdout } = await runCli(["diff", "done", "other", "--runs", place.root]);
+  const { code, stdout } = await cli.run(["diff", "done", "other", "--runs", place.root]);
   assert.equal(code, 1);
   assert.match(
     stdout,
@@ -269,7 +277,7 @@ Deno.test("diff shows where a run with another learning rate parts, down to the 
     /^model\/\S+ +\[\d+(,\d+)*\] +\d+ of \d+ +\[0\S*\] +-?\S+ +-?\S+ +\S+ +\d+$/m,
   );
   assertForPeople(stdout);
-  const json = await runCli(["diff", "done@3", "other@3", "--json", "--runs", place.root]);
+  const json = await cli.run(["diff", "done@3", "other@3", "--json", "--runs", place.root]);
   assert.equal(json.code, 1);
   const { same, a, b, event, config, identity, state } = JSON.parse(json.stdout);
   assert.deepEqual([same, a, b], [
@@ -289,9 +297,9 @@ Deno.test("diff refuses what it cannot compare, and says what helps", async () =
     [["done", "half@6"], [/"half" has no step 6/, /from 0 to 5/]],
     [["done", "gone"], [/no run "gone"/]],
   ];
-  await inPairs(refused, async ([args, messages]) => {
+  for (const [args, messages] of refused) {
     await refuses(["diff", ...args, "--runs", template], messages);
-  });
+  }
 });
 
 Deno.test("verify exits 1 and names the snapshot where one is damaged or missing", async () => {
@@ -302,13 +310,13 @@ Deno.test("verify exits 1 and names the snapshot where one is damaged or missing
     Deno.chmodSync(path, 0o644);
     if (damage === "missing") Deno.removeSync(path);
     else Deno.writeTextFileSync(path, "{}");
-    const { code, stdout } = await runCli(["verify", "done", "--json", "--runs", place.root]);
+    const { code, stdout } = await cli.run(["verify", "done", "--json", "--runs", place.root]);
     assert.equal(code, 1);
     const { ok, problems } = JSON.parse(stdout);
     assert.equal(ok, false);
     assert.deepEqual(problems.map((problem: { step: number }) => problem.step), [step]);
     assert.match(problems[0].message, new RegExp(damage));
-    const plain = await runCli(["verify", "done", "--runs", place.root]);
+    const plain = await cli.run(["verify", "done", "--runs", place.root]);
     assert.equal(plain.code, 1);
     assert.match(plain.stdout, new RegExp(damage));
     assertForPeople(plain.stdout);
@@ -320,12 +328,12 @@ Deno.test("verify exits 1 and names the position where the log is damaged", asyn
   damageLog(place.root, "done", 3);
   for (const replay of [[], ["--replay"]]) {
     const args = ["verify", "done", ...replay, "--runs", place.root];
-    const { code, stdout } = await runCli([...args, "--json"]);
+    const { code, stdout } = await cli.run([...args, "--json"]);
     assert.equal(code, 1);
     const { ok, problems } = JSON.parse(stdout);
     assert.equal(ok, false);
     assert.deepEqual([problems[0].type, problems[0].position], ["LogDamaged", 3]);
-    const plain = await runCli(args);
+    const plain = await cli.run(args);
     assert.equal(plain.code, 1);
     assert.match(plain.stdout, /position 3 .*00000000\.jsonl line 4/);
   }
@@ -335,7 +343,7 @@ Deno.test("verify exits 1 where a step is missing from a log whose chain fits", 
   await using place = makePlace(["done"]);
   const events = eventsOf(place.root, "done").map(({ event }) => event);
   writeLog(place.root, "done", chain(events.filter((_, position) => position !== 2)));
-  const { code, stdout } = await runCli(["verify", "done", "--json", "--runs", place.root]);
+  const { code, stdout } = await cli.run(["verify", "done", "--json", "--runs", place.root]);
   assert.equal(code, 1);
   const { problems } = JSON.parse(stdout);
   assert.match(problems[0].message, /position 2: expected step 2, found 3/);
@@ -352,14 +360,14 @@ Deno.test("a forged loss is found by replay, which names its step, and stops a r
   writeLog(place.root, "half", chain(forged.slice(0, -2)));
   const before = readLog(place.root, "half");
   await succeeds(["verify", "half", "--runs", place.root]);
-  const verify = await runCli(["verify", "half", "--replay", "--json", "--runs", place.root]);
+  const verify = await cli.run(["verify", "half", "--replay", "--json", "--runs", place.root]);
   assert.equal(verify.code, 1);
   const { ok, problems } = JSON.parse(verify.stdout);
   assert.deepEqual([ok, problems[0].type, problems[0].step], [false, "Diverged", 5]);
   const beside = ["verify", "half", "--replay", "--workers", "2", "--runs", place.root];
-  const { code, stdout } = await runCli(beside);
+  const { code, stdout } = await cli.run(beside);
   assert.deepEqual([code, /^Step 5 is not what the log recorded/m.test(stdout)], [1, true]);
-  const train = await runCli(["train", "--run", "half", "--runs", place.root, ...SMALL]);
+  const train = await cli.run(["train", "--run", "half", "--runs", place.root, ...SMALL]);
   assert.equal(train.code, 1);
   assert.match(train.stderr, /Step 5 is not what the log recorded/);
   assert.match(train.stderr, /loss: recorded \d+\.\d+, recomputed \d+\.\d+/);
@@ -395,7 +403,7 @@ Deno.test("train --list shows the recipes and their settings", async () => {
 });
 
 Deno.test("doctor finds backends that work and are exact, wasm among them", async () => {
-  const { stdout } = await succeeds(["doctor", "--backend", "wasm", "--json"]);
+  const { stdout } = await alone(["doctor", "--backend", "wasm", "--json"]);
   const { backends: [wasm, ...others], auto, freshProcesses } = JSON.parse(stdout);
   assert.equal(wasm.backend, "wasm");
   assert.equal(wasm.works, true);
@@ -426,7 +434,7 @@ Deno.test("doctor finds the kernels that a run recorded, and prints the digest t
 
 Deno.test("train on a run that is there continues it; nothing is asked without a terminal", async () => {
   await using place = makePlace(["half"]);
-  const { stdout } = await succeeds(["train", "--run", "half", "--runs", place.root, ...SMALL]);
+  const { stdout } = await alone(["train", "--run", "half", "--runs", place.root, ...SMALL]);
   assert.doesNotMatch(stdout, /Continue it\?/);
   assert.match(stdout, /Resumed at global_step=5, /);
   assert.match(stdout, /completed at step 8/);
@@ -448,7 +456,7 @@ Deno.test("resume continues a run, and --until pauses it on the way", async () =
   assert.deepEqual([status, step, snapshots.at(-1)!.step], ["paused", 7, 7]);
   const there = await succeeds(["resume", "half", "--until", "7", "--runs", place.root]);
   assert.match(there.stdout, /paused at step 7\. `foldlog resume half` continues it/);
-  await succeeds(["resume", "half", "--runs", place.root]);
+  await alone(["resume", "half", "--runs", place.root]);
   assert.deepEqual(trainingOf(place.root, "half"), trainingOf(template, "done"));
 });
 
@@ -469,9 +477,9 @@ Deno.test("FOLDLOG_RUNS and FOLDLOG_BACKEND stand for the flags, which win", asy
   await using place = makePlace();
   const env = { FOLDLOG_RUNS: place.root, FOLDLOG_BACKEND: "cpu" };
   const small = SMALL.slice(2); // without its --backend
-  await succeeds(["train", "--run", "x", "--until", "1", ...small], { env, cwd: place.parent });
+  await alone(["train", "--run", "x", "--until", "1", ...small], { env, cwd: place.parent });
   assert.deepEqual(
-    (await succeeds(["runs"], { env, cwd: place.parent })).stdout.match(/^x .*/m)?.length,
+    (await alone(["runs"], { env, cwd: place.parent })).stdout.match(/^x .*/m)?.length,
     1,
   );
   const { backend, step } = await show(place.root, "x");
@@ -606,7 +614,10 @@ terminalTest(
   },
 );
 
-type WrongUse = readonly [args: readonly string[], messages: readonly RegExp[], CliOptions?];
+type WrongUse = readonly [args: readonly string[], messages: readonly RegExp[], Options?];
+
+/** How a command is carried out. */
+type Options = Partial<Pick<CliRequest, "cwd" | "env">>;
 
 /** Wrong uses that need no run: nothing may be made of them. */
 const WRONG: Readonly<Record<string, readonly WrongUse[]>> = {
@@ -670,20 +681,20 @@ const WRONG: Readonly<Record<string, readonly WrongUse[]>> = {
 
 for (const [what, uses] of Object.entries(WRONG)) {
   Deno.test(`a wrong ${what} is refused with what was found and expected, and makes nothing`, async () => {
-    await inPairs(uses, async ([args, messages, options]) => {
+    for (const [args, messages, options] of uses) {
       await using place = makePlace();
       await refuses(args, messages, { env: { FOLDLOG_RUNS: place.root, ...options?.env } });
       assert.deepEqual(namesIn(place.parent), [], `foldlog ${args.join(" ")} made something`);
-    });
+    }
   });
 }
 
 Deno.test("a run that is not there is refused by each verb, with the nearest name", async () => {
   await refuses(["show", "nobody", "--runs", template], [/no run "nobody"/, /runs/]);
-  await inPairs(["resume", "show", "log", "checkpoints", "verify"], async (verb) => {
+  for (const verb of ["resume", "show", "log", "checkpoints", "verify"]) {
     await refuses([verb, "hal", "--runs", template], [/no run "hal"/, /mean "?half/]);
     await refuses([verb, "../half", "--runs", template], [/"\.\.\/half"/, /letters, digits/]);
-  });
+  }
 });
 
 Deno.test("--resume must names only runs that are near", async () => {
@@ -737,7 +748,10 @@ Deno.test("a place that is a link to nothing is refused within seconds", async (
   await using place = makePlace();
   Deno.symlinkSync(`${place.parent}/nothing`, `${place.parent}/link`);
   const args = ["train", "--run", "x", "--runs", `${place.parent}/link`, ...SMALL];
-  await refuses(args, [/link/], { timeout: 5_000 });
+  const { code, stderr } = await runCli(args, { timeout: 5_000 });
+  assert.equal(code, 2);
+  assert.match(stderr, /link/);
+  assertForPeople(stderr);
 });
 
 Deno.test("a run of a newer format is refused, and left as it is", async () => {
@@ -747,9 +761,9 @@ Deno.test("a run of a newer format is refused, and left as it is", async () => {
   Deno.writeTextFileSync(segmentOf(place.root, "half"), [newer, ...rest].join("\n"));
   const before = readLog(place.root, "half");
   const tries = [["train", "--run", "half"], ...looksAt("half"), ["verify", "half"]];
-  await inPairs(tries, async (args) => {
+  for (const args of tries) {
     await refuses([...args, "--runs", place.root], [/newer/, /format 3/, /up to 2/, /[Uu]pdate/]);
-  });
+  }
   assert.equal(readLog(place.root, "half"), before);
   const { stdout } = await succeeds(["runs", "--runs", place.root]);
   assert.match(stdout, /half .*unreadable/);
@@ -758,47 +772,50 @@ Deno.test("a run of a newer format is refused, and left as it is", async () => {
 Deno.test("a damaged log is refused with its place, and left as it is; other runs are still listed", async () => {
   await using place = makePlace(["half", "done"]);
   damageLog(place.root, "half", 4);
-  const verified = await runCli(["verify", "half", "--runs", place.root]);
+  const verified = await cli.run(["verify", "half", "--runs", place.root]);
   assert.equal(verified.code, 1);
   assert.match(verified.stdout, /"half" is damaged at position 4 /);
   Deno.removeSync(`${place.root}/half/state.json`); // without it the others read the whole log too
   const before = readLog(place.root, "half");
-  await inPairs([["train", "--run", "half"], ...looksAt("half")], async (args) => {
+  for (const args of [["train", "--run", "half"], ...looksAt("half")]) {
     await refuses([...args, "--runs", place.root], [
       /"half" is damaged at position 4 /,
       /00000000\.jsonl line 5/,
       /backup/,
     ]);
-  });
+  }
   assert.equal(readLog(place.root, "half"), before);
   const { stdout } = await succeeds(["runs", "--runs", place.root]);
   assert.match(stdout, /done .*completed/);
   assert.match(stdout, /half .*unreadable/);
 });
 
-/** Does work two at a time: short processes that wait for the disk as much as for the processor. */
-async function inPairs<A>(items: readonly A[], work: (item: A) => Promise<void>): Promise<void> {
-  for (let at = 0; at < items.length; at += 2) await Promise.all(items.slice(at, at + 2).map(work));
-}
-
 function looksAt(run: string): readonly (readonly string[])[] {
   return [["resume", run], ["show", run], ["log", run], ["checkpoints", run]];
 }
 
-/** Runs a command that must do what it is asked. */
-async function succeeds(args: readonly string[], options?: CliOptions): Promise<CliResult> {
-  const result = await runCli(args, options);
+/** Carries out a command that must do what it is asked. */
+async function succeeds(args: readonly string[], options?: Options): Promise<Printed> {
+  return succeeded(args, await cli.run(args, options));
+}
+
+/** Does the same in a process of its own. */
+async function alone(args: readonly string[], options?: Options): Promise<Printed> {
+  return succeeded(args, await runCli(args, options));
+}
+
+function succeeded(args: readonly string[], result: Printed): Printed {
   assert.equal(result.code, 0, `foldlog ${args.join(" ")}:\n${result.stdout}${result.stderr}`);
   return result;
 }
 
-/** Runs a command that must be refused with exit status 2 and a message that has all of `messages`. */
+/** Carries out a command that must be refused with exit status 2 and a message that has all of `messages`. */
 async function refuses(
   args: readonly string[],
   messages: readonly RegExp[],
-  options?: CliOptions,
-): Promise<CliResult> {
-  const result = await runCli(args, { timeout: 30_000, ...options });
+  options?: Options,
+): Promise<Printed> {
+  const result = await cli.run(args, options);
   const text = `foldlog ${args.join(" ")}:\n${result.stdout}${result.stderr}`;
   assert.equal(result.code, 2, text);
   for (const message of messages) assert.match(result.stderr, message, text);

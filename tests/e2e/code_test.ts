@@ -11,8 +11,13 @@ import {
   verifyRun,
 } from "foldlog";
 import { mobyGpt } from "../../src/recipes/mod.ts";
+import { openCli } from "../support/open_cli.ts";
 import { repository, runCli } from "../support/run_cli.ts";
 import { firstCode } from "../support/small_code.ts";
+
+/** One process for the commands whose process is not the claim. */
+const cli = openCli();
+Deno.test.afterAll(() => cli.close());
 
 const SMALL: readonly (readonly [string, number])[] = [
   ["steps.max", 4],
@@ -70,7 +75,7 @@ Deno.test("train records its own code, and show --code writes out what it read",
         path,
       );
     }
-    const again = await runCli(["show", "a", "--code", directory, ...named]);
+    const again = await cli.run(["show", "a", "--code", directory, ...named]);
     assert.equal(again.code, 2);
     assert.match(again.stderr, /expected an empty directory, found "/);
     const from = (path: string) => `file://${directory}/${path}`;
@@ -89,7 +94,7 @@ Deno.test("a run of other code is refused until that is accepted, and compared a
     const task = await mobyGpt.task(config);
     const options = { config, until: 2 };
     await orThrow(trainRun({ store, device, code: firstCode }, "a", task, options));
-    const { code, stderr } = await runCli(["train", "--run", "a", "--runs", root]);
+    const { code, stderr } = await cli.run(["train", "--run", "a", "--runs", root]);
     assert.equal(code, 2);
     assert.match(stderr, /computed by other code: expected [0-9a-f]{12}, found [0-9a-f]{12}/);
     assert.match(stderr, /^ {2}added: src\/core\/evolve\.ts$/m);
@@ -98,7 +103,8 @@ Deno.test("a run of other code is refused until that is accepted, and compared a
     const replayed = await succeeds(["verify", "a", "--replay", "--runs", root]);
     assert.match(replayed.stdout, /recomputed by other code than the run's: .*\n {2}added: /);
     assert.match(replayed.stdout, /2 steps recomputed.*all as recorded/);
-    await succeeds(["resume", "a", "--accept-code-change", "--runs", root]);
+    const resumed = await runCli(["resume", "a", "--accept-code-change", "--runs", root]);
+    assert.equal(resumed.code, 0, resumed.stderr);
     const { state, events } = await orThrow(readRun(store, "a"));
     assert.equal(state.status, "completed");
     const changes = events.filter(({ event }) => event.type === "CodeChanged");
@@ -111,7 +117,7 @@ Deno.test("a run of other code is refused until that is accepted, and compared a
 });
 
 async function succeeds(args: readonly string[]) {
-  const result = await runCli(args);
+  const result = await cli.run(args);
   assert.equal(result.code, 0, `${args.join(" ")}\n${result.stdout}\n${result.stderr}`);
   return result;
 }

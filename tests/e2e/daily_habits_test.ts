@@ -133,6 +133,10 @@ Deno.test("show --plot draws the losses beneath, and does not go with --json", a
   assert.match(await refuses("show done --plot --json"), /found both/);
   assert.match(await refuses("log done --follow --live"), /--live or --follow/);
   assert.match(await refuses("show done@3 --follow"), /--follow of a run alone/);
+  assert.match(
+    await refuses("show done@bset"),
+    /Did you mean best\? Its checkpoints are step-000003, /,
+  );
 });
 
 Deno.test("log and show --follow tell of a run from before it begins until it is complete", async () => {

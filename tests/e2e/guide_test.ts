@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { fileStore } from "foldlog";
 import { forged, otherLoss } from "../support/forged.ts";
 import { type PageCommand, type PagePart, partsOf, shows } from "../support/guide_page.ts";
+import { openCli } from "../support/open_cli.ts";
 import { repository, runCli } from "../support/run_cli.ts";
 
 const GUIDE = `${repository}/docs/guide`;
@@ -19,6 +20,13 @@ const TASK = "line.ts";
 
 const pages = [...Deno.readDirSync(GUIDE)].map(({ name }) => name)
   .filter((name) => name.endsWith(".md") && name !== "README.md").sort();
+
+/** Commands of this page are processes, as a reader's are, and so are those that are killed. */
+const PROCESSES = `docs/guide/${pages[0]}:`;
+
+/** The process of all the others. */
+const cli = openCli();
+Deno.test.afterAll(() => cli.close());
 
 for (const page of pages) {
   Deno.test(`docs/guide/${page}: its commands and its script do what it says`, async () => {
@@ -113,14 +121,20 @@ async function runCommand(
   }
   const run = /--run (\S+)/.exec(verb)?.[1];
   const words = verb.split(/\s+/).map((word) => word.replaceAll("'", "")); // as a shell has them
-  const { code, stdout, stderr } = await runCli(words, {
-    cwd: directory,
-    timeout: PATIENCE,
-    env: WASM,
-    ...(killedAfter !== undefined && {
-      kills: [{ signal: "SIGKILL", when: () => hasStep(`${directory}/runs/${run}`, killedAfter) }],
-    }),
-  });
+  const where = { cwd: directory, env: WASM };
+  const separate = place.startsWith(PROCESSES) || killedAfter !== undefined;
+  const { code, stdout, stderr } = separate
+    ? await runCli(words, {
+      ...where,
+      timeout: PATIENCE,
+      ...(killedAfter !== undefined && {
+        kills: [{
+          signal: "SIGKILL",
+          when: () => hasStep(`${directory}/runs/${run}`, killedAfter),
+        }],
+      }),
+    })
+    : await cli.run(words, where);
   assert.equal(code, exits, `${place}: ${text}\n${stderr}${stdout}`);
   if (killedAfter !== undefined) return `${stdout}${stderr}Killed\n`;
   // What is said on the way comes before what is answered, but a refusal comes last.

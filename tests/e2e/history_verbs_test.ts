@@ -1,8 +1,14 @@
 import assert from "node:assert/strict";
 import { fileStore } from "foldlog";
 import { forged, otherLoss } from "../support/forged.ts";
-import { type CliResult, type Kill, runCli } from "../support/run_cli.ts";
+import type { Printed } from "../support/foldlog_here.ts";
+import { openCli } from "../support/open_cli.ts";
+import { type Kill, runCli } from "../support/run_cli.ts";
 import { SMALL_MODEL } from "../support/small_model.ts";
+
+/** One process for the commands whose process is not the claim. */
+const cli = openCli();
+Deno.test.afterAll(() => cli.close());
 
 /** "done" has eight steps, and snapshots of 3, 6 and 8; "long" has sixty, and one of the last alone. */
 const template = Deno.makeTempDirSync();
@@ -45,7 +51,7 @@ Deno.test("fork --json says what the fork is, where it begins and what it recomp
 Deno.test("a fork without samples, and one without a batch, say what they leave out", async () => {
   await using place = await makePlace();
   const without = ["--without-samples", "3,17,40-45", "--skip-batch", "7-8"];
-  const { stdout } = await succeeds(["fork", "done", "--at", "5", ...without, ...place.runs]);
+  const { stdout } = await alone(["fork", "done", "--at", "5", ...without, ...place.runs]);
   assert.match(stdout, /left out: 8 samples of every epoch, 8 samples of skipped batches\n/);
   const { origin } = await json(place, ["show", "done-fork", "--json"]);
   assert.deepEqual(origin.leftOut.samples, [3, 17, 40, 41, 42, 43, 44, 45]);
@@ -56,7 +62,7 @@ Deno.test("a fork without samples, and one without a batch, say what they leave 
 
 Deno.test("materialize --json gives the snapshot and its place, made once", async () => {
   await using place = await makePlace();
-  const made = await json(place, ["materialize", "done@5", "--json"]);
+  const made = JSON.parse((await alone(["materialize", "done@5", "--json", ...place.runs])).stdout);
   assert.deepEqual([made.run, made.step, made.recomputation.steps], ["done", 5, 2]);
   assert.equal(made.path, `${place.root}/done/checkpoints/step-000005`);
   assert.ok(Deno.statSync(`${made.path}/model.safetensors`).isFile);
@@ -83,7 +89,7 @@ Deno.test("show RUN@STEP --json is the fold up to there, by whatever name the st
 Deno.test("what a run goes back over is a branch, and settings are those of the step", async () => {
   await using place = await makePlace();
   const before = await eventsOf(place, "done");
-  await succeeds(["resume", "done", "--at", "5", "--lr", "0.01", ...place.runs]);
+  await alone(["resume", "done", "--at", "5", "--lr", "0.01", ...place.runs]);
   const rate = async (at: string, ...more: readonly string[]) =>
     (await json(place, ["show", at, "--json", ...more])).config.optimizer.learningRate;
   assert.deepEqual([await rate("done@5"), await rate("done@6")], [0.003, 0.01]);
@@ -167,11 +173,15 @@ Deno.test("what a resume of a complete run does not take on, and what continues 
 /** Goes back to step 50 of "long", which is recomputed from the start, and then far on. */
 const BACK = ["resume", "long", "--at", "50", "--lr", "0.01", "--max-steps", "160"];
 
-Deno.test("killed before it went back, or just after, a run ends as one that was not killed", async () => {
-  await using untouched = await makePlace();
-  await succeeds([...BACK, ...untouched.runs]);
-  const expected = lines(readLog(untouched, "long"));
+/** The log of "long" after that, where nothing was killed: trained once. */
+const untouched = lazily(async () => {
+  await using place = await makePlace();
+  await alone([...BACK, ...place.runs]);
+  return readLog(place, "long");
+});
 
+Deno.test("killed before it went back, or just after, a run ends as one that was not killed", async () => {
+  const expected = lines(await untouched());
   await using place = await makePlace();
   const before = readLog(place, "long");
   await killed(BACK, place, { signal: "SIGKILL", when: /; recomputing steps 1 to 50/ });
@@ -180,17 +190,15 @@ Deno.test("killed before it went back, or just after, a run ends as one that was
   const when = () => readLog(place, "long").includes('"ConfigChanged"');
   await killed(BACK, place, { signal: "SIGKILL", when });
   assert.ok(readLog(place, "long").startsWith(before), "a line that was acknowledged is changed");
-  const { stdout } = await succeeds(["resume", "long", ...place.runs]);
+  const { stdout } = await alone(["resume", "long", ...place.runs]);
   assert.match(stdout, /all equal, bit for bit|nothing to recompute/);
   assertSameLines(lines(readLog(place, "long")), expected);
   await succeeds(["verify", "long", ...place.runs]);
 });
 
 Deno.test("killed when only the going back was written, the same command ends the run as wished", async () => {
-  await using untouched = await makePlace();
-  await succeeds([...BACK, ...untouched.runs]);
   await using place = await makePlace();
-  const whole = readLog(untouched, "long").split("\n");
+  const whole = (await untouched()).split("\n");
   const rewound = whole.findIndex((line) => line.includes('"RunRewound"'));
   assert.ok(rewound > 0);
   // What is written at once can be cut at a page's end, and in a line.
@@ -198,7 +206,7 @@ Deno.test("killed when only the going back was written, the same command ends th
   Deno.writeTextFileSync(`${place.root}/long/log/00000000.jsonl`, torn);
   Deno.removeSync(`${place.root}/long/state.json`);
   await succeeds([...BACK, ...place.runs]);
-  assertSameLines(lines(readLog(place, "long")), lines(readLog(untouched, "long")));
+  assertSameLines(lines(readLog(place, "long")), lines(await untouched()));
   await succeeds(["verify", "long", ...place.runs]);
 });
 
@@ -209,7 +217,7 @@ Deno.test("a forged loss stops a resume; with --on-divergence fork it goes on be
   const before = Deno.readFileSync(`${place.root}/theirs/log/00000000.jsonl`);
   await succeeds(["verify", "theirs", ...place.runs]);
 
-  const stopped = await runCli(["resume", "theirs", "--at", "5", ...place.runs]);
+  const stopped = await cli.run(["resume", "theirs", "--at", "5", ...place.runs]);
   assert.equal(stopped.code, 1, stopped.stdout);
   assert.match(stopped.stderr, /Step 5 is not what the log recorded/);
   assert.match(stopped.stderr, /loss: recorded \d+\.\d+, recomputed \d+\.\d+/);
@@ -224,7 +232,7 @@ Deno.test("a forged loss stops a resume; with --on-divergence fork it goes on be
   assert.deepEqual([parent.run, parent.step, divergence, step], ["theirs", 3, 5, 3]);
   const shown = await succeeds(["show", "theirs-fork", ...place.runs]);
   assert.match(shown.stdout, /since its step 5 could not be recomputed/);
-  const same = await runCli(["diff", "done@8", "theirs-fork@8", ...place.runs]);
+  const same = await cli.run(["diff", "done@8", "theirs-fork@8", ...place.runs]);
   assert.match(same.stdout, /The states of step 8 are equal/);
   const after = Deno.readFileSync(`${place.root}/theirs/log/00000000.jsonl`);
   assert.deepEqual(after, before, "the log that could not be recomputed was changed");
@@ -287,13 +295,27 @@ function readLog({ root }: Place, run: string): string {
   return Deno.readTextFileSync(`${root}/${run}/log/00000000.jsonl`);
 }
 
+/** What is made once, when it is first asked for. */
+function lazily<A>(make: () => Promise<A>): () => Promise<A> {
+  let made: Promise<A> | undefined;
+  return () => made ??= make();
+}
+
 async function killed(args: readonly string[], { runs }: Place, kill: Kill): Promise<void> {
   const { signal, stdout } = await runCli([...args, ...runs], { kills: [kill] });
   assert.equal(signal, "SIGKILL", stdout);
 }
 
-async function succeeds(args: readonly string[]): Promise<CliResult> {
-  const result = await runCli(args);
+async function succeeds(args: readonly string[]): Promise<Printed> {
+  return succeeded(args, await cli.run(args));
+}
+
+/** Does it in a process of its own. */
+async function alone(args: readonly string[]): Promise<Printed> {
+  return succeeded(args, await runCli(args));
+}
+
+function succeeded(args: readonly string[], result: Printed): Printed {
   assert.equal(result.code, 0, `foldlog ${args.join(" ")}:\n${result.stdout}${result.stderr}`);
   return result;
 }
@@ -303,7 +325,7 @@ async function refuses(
   args: readonly string[],
   messages: readonly RegExp[],
 ): Promise<void> {
-  const { code, stdout, stderr } = await runCli([...args, ...runs]);
+  const { code, stdout, stderr } = await cli.run([...args, ...runs]);
   const text = `foldlog ${args.join(" ")}:\n${stdout}${stderr}`;
   assert.equal(code, 2, text);
   for (const message of messages) assert.match(stderr, message, text);

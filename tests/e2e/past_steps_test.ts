@@ -1,10 +1,16 @@
 import assert from "node:assert/strict";
 import { fileStore, orThrow, readRun } from "foldlog";
-import { type CliResult, repository, runCli } from "../support/run_cli.ts";
+import type { Printed } from "../support/foldlog_here.ts";
+import { openCli } from "../support/open_cli.ts";
+import { repository, runCli } from "../support/run_cli.ts";
 import { SMALL_MODEL } from "../support/small_model.ts";
 
 /** A training of eight steps that takes a second. */
 const SMALL = [...SMALL_MODEL, "--max-steps", "8", "--set", "evaluate.every=0"];
+
+/** One process for the commands whose process is not the claim. */
+const cli = openCli();
+Deno.test.afterAll(() => cli.close());
 
 /** Three runs: "done" and "again" are the same training, "other" has another learning rate. */
 const root = Deno.makeTempDirSync();
@@ -12,10 +18,8 @@ Deno.test.beforeAll(async () => {
   const train = (run: string, ...more: readonly string[]) =>
     succeeds(["train", "--run", run, ...SMALL, ...more]);
   await train("done", "--save-every", "3");
-  await Promise.all([
-    train("again", "--save-every", "4"),
-    train("other", "--save-every", "3", "--lr", "0.01"),
-  ]);
+  await train("again", "--save-every", "4");
+  await train("other", "--save-every", "3", "--lr", "0.01");
 });
 Deno.test.afterAll(() => Deno.remove(root, { recursive: true }));
 
@@ -23,7 +27,8 @@ const PROBES = `${repository}/src/train/probes.ts`;
 
 Deno.test("probe writes what a ready probe finds, the norms that the log has, and their proof", async () => {
   const args = ["probe", "done", "--from", "4", "--to", "6", "--with", PROBES];
-  const { stdout } = await succeeds([...args, "--export", "gradientNorms"]);
+  const alone = await runCli([...args, "--export", "gradientNorms", "--runs", root]);
+  const { stdout } = ended(alone, 0);
   const place = `${root}/done/probes/gradientNorms-4-6.jsonl`;
   assert.ok(stdout.startsWith(`${place}: gradientNorms of steps 4 to 6 of run "done"\n`), stdout);
   assert.match(
@@ -80,7 +85,7 @@ Deno.test("probe takes a file of anyone's, with imports of foldlog's own", async
   const { steps, verdict, out: told } = JSON.parse(stdout);
   assert.deepEqual([steps, verdict, told], [2, "equal", out]);
   assert.equal(linesOf(out)[1].values.samples.length, 4);
-  const failed = await runCli([...args, "--runs", root, "--export", "fails"]);
+  const failed = await cli.run([...args, "--runs", root, "--export", "fails"]);
   assert.equal(failed.code, 1);
   assert.match(failed.stderr, /^foldlog probe: The probe failed at step 2: two is too many\./m);
   await refuses([...args, "--export", "none"], [/an export "none"/, /it exports default, fails/]);
@@ -92,10 +97,8 @@ Deno.test("probe takes a file of anyone's, with imports of foldlog's own", async
 
 Deno.test("probe refuses steps that a run did not take", async () => {
   const args = ["probe", "done", "--with", PROBES, "--export", "weightNorms"];
-  await Promise.all([
-    refuses([...args, "--from", "0", "--to", "2"], [/no place "0"/, /took is 1/]),
-    refuses([...args, "--from", "5", "--to", "2"], [/--from/, /5 and 2/]),
-  ]);
+  await refuses([...args, "--from", "0", "--to", "2"], [/no place "0"/, /took is 1/]);
+  await refuses([...args, "--from", "5", "--to", "2"], [/--from/, /5 and 2/]);
   await refuses([...args, "--from", "5", "--to", "../9"], [/no place "..\/9"/]);
   await refuses([...args, "--from", "5"], [/--to/]);
 });
@@ -106,7 +109,7 @@ Deno.test("bisect names the step at which runs part, the leaf, and the setting; 
     equal.stdout,
     /They do not part up to step 8, .*; the states are proven equal up to step 8\./,
   );
-  const { code, stdout } = await runCli(["bisect", "done", "other", "--runs", root]);
+  const { code, stdout } = await cli.run(["bisect", "done", "other", "--runs", root]);
   assert.equal(code, 1);
   // The rate of the first step is 0: it warms up.
   assert.match(stdout, /^They part at step 2; the states are proven equal up to step 1\.$/m);
@@ -116,7 +119,7 @@ Deno.test("bisect names the step at which runs part, the leaf, and the setting; 
     /^run "other": recomputed 2 steps from step 0, compared 2 events: all equal/m,
   );
   assert.match(stdout, /What explains it: optimizer\.learningRate\.$/m);
-  const json = await runCli(["bisect", "done", "other", "--json", "--runs", root]);
+  const json = await cli.run(["bisect", "done", "other", "--json", "--runs", root]);
   const { parts, different, cause } = JSON.parse(json.stdout);
   assert.deepEqual([json.code, parts, different, cause.names], [1, true, 2, [
     "optimizer.learningRate",
@@ -139,15 +142,17 @@ function linesOf(place: string): any[] {
   return Deno.readTextFileSync(place).trimEnd().split("\n").map((line) => JSON.parse(line));
 }
 
-async function succeeds(args: readonly string[], status = 0): Promise<CliResult> {
-  const result = await runCli([...args, "--runs", root]);
+async function succeeds(args: readonly string[], status = 0): Promise<Printed> {
+  return ended(await cli.run([...args, "--runs", root]), status);
+}
+
+function ended(result: Printed, status: number): Printed {
   assert.equal(result.code, status, result.stdout + result.stderr);
   return result;
 }
 
-async function refuses(args: readonly string[], messages: readonly RegExp[]): Promise<CliResult> {
-  const result = await runCli([...args, "--runs", root]);
-  assert.equal(result.code, 2, result.stdout + result.stderr);
+async function refuses(args: readonly string[], messages: readonly RegExp[]): Promise<Printed> {
+  const result = ended(await cli.run([...args, "--runs", root]), 2);
   for (const message of messages) assert.match(result.stderr, message);
   return result;
 }

@@ -1,10 +1,16 @@
 import assert from "node:assert/strict";
 import { isTrainingFact, type RunEvent } from "foldlog";
-import { type CliOptions, type CliResult, runCli } from "../support/run_cli.ts";
+import type { Printed } from "../support/foldlog_here.ts";
+import { openCli } from "../support/open_cli.ts";
+import { runCli } from "../support/run_cli.ts";
 import { SMALL_MODEL } from "../support/small_model.ts";
 
 /** A training of eight steps with snapshots at 2, 4, 6 and 8, and evaluations at 4 and 8. */
 const SMALL = ["--max-steps", "8", "--save-every", "2", ...SMALL_MODEL];
+
+/** One process for the commands whose process is not the claim. */
+const cli = openCli();
+Deno.test.afterAll(() => cli.close());
 
 /** Two runs, each in a store of its own: "done" is complete, "half" is paused at step 7 of 8. */
 const templates = Deno.makeTempDirSync();
@@ -70,7 +76,7 @@ Deno.test("prune keeps the newest, the best and what a rule wants, and frees the
 Deno.test("train --keep-last keeps that many while it trains, and the run has the same bits", async () => {
   await using place = makePlace([]);
   const args = ["train", "--run", "done", "--runs", place.root, ...SMALL];
-  await succeeds([...args, "--keep-last", "1", "--until", "5"]);
+  await alone([...args, "--keep-last", "1", "--until", "5"]);
   assert.deepEqual((await checkpoints(place.root, "done")).map(({ step }) => step), [4, 5]);
   await succeeds([...args, "--keep-last", "1"]);
   assert.deepEqual((await checkpoints(place.root, "done")).map(({ step }) => step), [5, 8]);
@@ -82,7 +88,7 @@ Deno.test("train --keep-last keeps that many while it trains, and the run has th
 
 Deno.test("a run that was pruned goes on with the same bits", async () => {
   await using place = makePlace(["half"]);
-  const pruned = await succeeds(["prune", "half", "--keep-last", "1", "--runs", place.root]);
+  const pruned = await alone(["prune", "half", "--keep-last", "1", "--runs", place.root]);
   assert.match(pruned.stdout, /half: 2 kept, 2 pruned/); // the newest, and that of step 4: evaluated
   await succeeds(["resume", "half", "--runs", place.root]);
   assert.deepEqual(trainingOf(place.root, "half"), trainingOf(template, "done"));
@@ -114,7 +120,7 @@ Deno.test("gc frees what no run names and what crashes left, and nothing else", 
   const dry = await succeeds(["gc", "--dry-run", "--json", "--runs", place.root]);
   assert.deepEqual(JSON.parse(dry.stdout), { dryRun: true, objects: 2, bytes: 22 });
   assert.equal(objectsOf(place.root).size, before.size + 2);
-  const { stdout } = await succeeds(["gc", "--runs", place.root]);
+  const { stdout } = await alone(["gc", "--runs", place.root]);
   assert.match(stdout, /: 2 objects of 22 bytes freed$/m);
   assert.deepEqual(objectsOf(place.root), before);
   assert.deepEqual(eventsOf(place.root, "done"), events);
@@ -128,7 +134,7 @@ Deno.test("nothing is freed while the log of any run cannot be read, and it is n
     if (cache === "gone") Deno.removeSync(`${place.root}/half/state.json`);
     const before = treeOf(place.root);
     for (const args of [["gc"], ["prune", "done", "--keep-last", "1"]]) {
-      const { code, stderr } = await runCli([...args, "--runs", place.root]);
+      const { code, stderr } = await cli.run([...args, "--runs", place.root]);
       assert.equal(code, 2, stderr);
       assert.match(stderr, /Nothing was removed, .* "half" is damaged at position 3 /);
     }
@@ -146,12 +152,12 @@ Deno.test("a run that another process trains is not pruned, and it says who does
   try {
     while (namesIn(`${place.root}/x/checkpoints`).length < 2) await pause(20);
     const args = ["prune", "x", "--keep-last", "1", "--runs", place.root];
-    const { code, stderr } = await runCli(args);
+    const { code, stderr } = await cli.run(args);
     assert.equal(code, 2);
     assert.match(stderr, /Run "x" is being written by process \d+ since \d{4}/);
     await succeeds([...args, "--dry-run"]);
     await succeeds(["gc", "--runs", place.root]); // beside the writer
-    const repair = await runCli(["verify", "x", "--repair", "--runs", place.root]);
+    const repair = await cli.run(["verify", "x", "--repair", "--runs", place.root]);
     assert.equal(repair.code, 2);
     assert.match(repair.stderr, /Run "x" is being written by process \d+/);
   } finally {
@@ -170,7 +176,7 @@ Deno.test("a lost object is named by verify, and made again by verify --repair",
   );
   for (const lost of [files.model.digest, sixth!.id]) {
     Deno.removeSync(objectPath(place.root, lost));
-    const { code, stdout } = await runCli(["verify", "done", "--json", "--runs", place.root]);
+    const { code, stdout } = await cli.run(["verify", "done", "--json", "--runs", place.root]);
     assert.equal(code, 1);
     const { problems } = JSON.parse(stdout);
     assert.deepEqual(
@@ -197,10 +203,10 @@ Deno.test("damaged objects are mended by verify --repair, all of them too", asyn
     bytes[bytes.length >> 1]! ^= 1;
     Deno.writeFileSync(path, bytes);
   }
-  const { code, stdout } = await runCli(["verify", "half", "--runs", place.root]);
+  const { code, stdout } = await cli.run(["verify", "half", "--runs", place.root]);
   assert.equal(code, 1);
   assert.equal(stdout.match(/is damaged/g)?.length, 5); // four snapshots, and the code
-  const repair = await succeeds(["verify", "half", "--repair", "--json", "--runs", place.root]);
+  const repair = await alone(["verify", "half", "--repair", "--json", "--runs", place.root]);
   const { ok, repaired } = JSON.parse(repair.stdout);
   assert.deepEqual(
     [ok, repaired.snapshots.map(({ step }: { step: number }) => step)],
@@ -218,7 +224,7 @@ Deno.test("a damaged state.json is named by verify, and made again by verify --r
   const other = before.replace('"version":', '"version":1');
   assert.notEqual(other, before);
   Deno.writeTextFileSync(path, other);
-  const { code, stdout } = await runCli(["verify", "done", "--runs", place.root]);
+  const { code, stdout } = await cli.run(["verify", "done", "--runs", place.root]);
   assert.equal(code, 1);
   assert.match(stdout, /state\.json.*verify done --repair/);
   const log = Deno.readTextFileSync(`${place.root}/done/log/00000000.jsonl`);
@@ -276,7 +282,7 @@ Deno.test("a wrong prune, gc or verify is refused with what was found and expect
   ];
   const before = treeOf(template);
   for (const [args, messages] of refusals) {
-    const { code, stderr } = await runCli([...args, "--runs", template]);
+    const { code, stderr } = await cli.run([...args, "--runs", template]);
     assert.equal(code, 2, `${args.join(" ")}: ${stderr}`);
     for (const message of messages) assert.match(stderr, message);
   }
@@ -343,9 +349,17 @@ async function checkpoints(root: string, run: string): Promise<readonly Checkpoi
   return JSON.parse((await succeeds(["checkpoints", run, "--json", "--runs", root])).stdout);
 }
 
-/** Runs a command that must do what it is asked. */
-async function succeeds(args: readonly string[], options?: CliOptions): Promise<CliResult> {
-  const result = await runCli(args, options);
+/** Carries out a command that must do what it is asked. */
+async function succeeds(args: readonly string[]): Promise<Printed> {
+  return succeeded(args, await cli.run(args));
+}
+
+/** Does the same in a process of its own. */
+async function alone(args: readonly string[]): Promise<Printed> {
+  return succeeded(args, await runCli(args));
+}
+
+function succeeded(args: readonly string[], result: Printed): Printed {
   assert.equal(result.code, 0, `foldlog ${args.join(" ")}:\n${result.stdout}${result.stderr}`);
   return result;
 }

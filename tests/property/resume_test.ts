@@ -11,7 +11,6 @@ import {
   initialState,
   isStep,
   isTrainingFact,
-  type LogWriter,
   memoryStore,
   type Notice,
   orThrow,
@@ -22,7 +21,6 @@ import {
   type RunOutcome,
   runState,
   type Snapshot,
-  type SnapshotError,
   type SnapshotId,
   type SnapshotTaken,
   type Store,
@@ -33,6 +31,13 @@ import {
 } from "foldlog";
 import { canonicalJson, encodeEvent } from "foldlog/codec";
 import { backendTest, leaksNothing } from "../support/backends.ts";
+import {
+  dyingStore,
+  Killed,
+  losingStore,
+  type Operation,
+  stepOfEvent,
+} from "../support/dying_store.ts";
 import { lateDevice, oddDelays } from "../support/late_device.ts";
 import { propertySeed, type SmallTask, smallTasks, taskOf } from "../support/small_tasks.ts";
 
@@ -64,9 +69,6 @@ interface Place {
   readonly n: number;
   readonly later: number;
 }
-
-/** What a process does that others can see, or could be killed at. */
-type Operation = "open" | "append" | "put" | "get" | "report";
 
 /** How much of the operation took effect before the process died; of an append maybe a part. */
 type Effect = "none" | "part" | "whole";
@@ -319,8 +321,9 @@ async function interrupt(
       return assert.ok(status === "failed" || after.length === before.length);
     }
     case "lost": {
-      const { mortal, report } = mortalStore(store, step, interruption);
-      const dying = train(device, mortal, small, {}, report)();
+      const { operation, effect } = interruption;
+      const mortal = dyingStore(store, { operation, effect, step });
+      const dying = train(device, mortal.store, small, {}, mortal.report)();
       const result = await dying.catch((error) => {
         if (!(error instanceof Killed)) throw error;
       });
@@ -381,107 +384,9 @@ function failing(task: Task, calls: number): Task {
   return { ...task, data: { ...task.data, at } };
 }
 
-class Killed extends Error {}
-
-/**
- * The store as a process sees it that dies at its first operation of a kind at or after a step: from
- * then on everything fails and nothing has an effect. Only the lease is given back, as the system does.
- */
-function mortalStore(
-  { log, snapshots, ...others }: Store,
-  step: number,
-  { operation, effect }: Extract<Interruption, { kind: "lost" }>,
-): { readonly mortal: Store; readonly report: (notice: Notice) => void } {
-  let dead = false;
-  const reason = "the process was killed";
-  const noLog = TE.left({ type: "LogUnavailable", action: "work", place: "test", reason } as const);
-  const noSnapshots = TE.left(
-    { type: "SnapshotsUnavailable", action: "work", place: "test", reason } as const,
-  );
-
-  /** Does the work unless the process is dead or dies now; how much is done then depends on the effect. */
-  function living<Failure, A>(
-    kind: Operation,
-    at: number,
-    work: TE.TaskEither<Failure, A>,
-    part: TE.TaskEither<Failure, unknown>,
-    failure: TE.TaskEither<Failure, never>,
-  ): TE.TaskEither<Failure, A> {
-    return async () => {
-      if (dead) return await failure();
-      if (kind !== operation || at < step) return await work();
-      dead = true;
-      if (effect === "whole") await work();
-      if (effect === "part") await part();
-      return await failure();
-    };
-  }
-
-  const nothing = TE.right(undefined);
-  function mortalWriter(writer: LogWriter): LogWriter {
-    return {
-      ...writer,
-      append(events, version) {
-        const at = Math.max(...events.map(stepOfEvent));
-        const some = writer.append(events.slice(0, -1), version);
-        return living("append", at, writer.append(events, version), some, noLog);
-      },
-    };
-  }
-
-  const mortal: Store = {
-    ...others,
-    log: {
-      ...log,
-      open: (run) => async () => {
-        const opened = await log.open(run)();
-        if (operation !== "open" || E.isLeft(opened)) return E.map(mortalWriter)(opened);
-        dead = true;
-        await opened.right.close()();
-        return await noLog();
-      },
-    },
-    snapshots: {
-      ...snapshots,
-      put: (run, snapshot) =>
-        living("put", snapshot.step, snapshots.put(run, snapshot), nothing, noSnapshots),
-      get: (id) => living("get", Infinity, snapshots.get(id), nothing, noSnapshots),
-    },
-  };
-  return {
-    mortal,
-    report(notice) {
-      if (operation !== "report" || stepOfNotice(notice) < step) return;
-      dead = true;
-      throw new Killed();
-    },
-  };
-}
-
 /** A memory store that can lose snapshots that its logs name, until it is asked to find them again. */
 function lossyStore() {
-  const { log, snapshots, ...others } = memoryStore();
   const lost = new Set<SnapshotId>();
-  function unlessLost<A>(id: SnapshotId, found: TE.TaskEither<SnapshotError, A>) {
-    if (!lost.has(id)) return found;
-    return TE.left<SnapshotError, A>({ type: "SnapshotMissing", id, place: "test" });
-  }
-
-  const store: Store = {
-    log,
-    ...others,
-    snapshots: {
-      ...snapshots,
-      put: (run, snapshot) => async () => {
-        const stored = await snapshots.put(run, snapshot)();
-        if (E.isRight(stored)) lost.delete(stored.right.id);
-        return stored;
-      },
-      get: (id) => unlessLost(id, snapshots.get(id)),
-      manifest: (id) => unlessLost(id, snapshots.manifest(id)),
-    },
-  };
-
   function lose(what: Interruption["loses"], events: readonly RunEvent[]): void {
     const count = { nothing: 0, newest: 1, all: events.length }[what];
     for (const { data } of snapshotsOf(events).toReversed().slice(0, count)) {
@@ -489,7 +394,7 @@ function lossyStore() {
     }
   }
 
-  return { store, lost, lose };
+  return { store: losingStore(memoryStore(), lost), lost, lose };
 }
 
 /** Both logs' last snapshots hold the same bytes, tensor by tensor. */
@@ -559,10 +464,6 @@ function stepOf({ event, n, later }: Place, run: readonly RunEvent[], previous: 
   const found = run.filter(({ type }) => type === event);
   const steps = found.map(stepOfEvent);
   return (steps[n % steps.length] ?? n % run.length) + later;
-}
-
-function stepOfEvent({ data }: RunEvent): number {
-  return "step" in data ? data.step : 0;
 }
 
 function stepOfNotice(notice: Notice): number {

@@ -182,7 +182,10 @@ async function collect(
   for await (const text of stream.pipeThrough(new TextDecoderStream())) add(text);
 }
 
-function environmentWith(added: Readonly<Record<string, string>> = {}): Record<string, string> {
+/** The environment of a command: this process's without foldlog's own variables, and what is added. */
+export function environmentWith(
+  added: Readonly<Record<string, string>> = {},
+): Record<string, string> {
   const { FOLDLOG_RUNS: _, FOLDLOG_BACKEND: __, ...inherited } = Deno.env.toObject();
   return { ...inherited, NO_COLOR: "1", ...added };
 }

@@ -161,17 +161,18 @@ function describeDeviceMemory(
   { step, device, asked, used, limit }: Extract<RunError, { type: "DeviceMemoryFull" }>,
 ): string {
   const when = step === 0 ? "before the first step was done" : `after step ${step}`;
-  return `The memory of ${device} is full ${when}: tensors take ${gibibytes(used)}, and another ` +
-    `${gibibytes(asked)} were asked for, of ${
-      gibibytes(limit)
-    } that it can have. A step needs the ` +
+  return `The memory of ${device} is full ${when}: tensors take ${inWords(used)}, and another ` +
+    `${inWords(asked)} were asked for, of ${inWords(limit)} that it can have. A step needs the ` +
     "parameters and the state of the optimiser twice, before and after, gradients, and what batch.micro " +
     "samples take on the way. Try a smaller batch.micro or context, an optimiser that keeps less " +
     "(optimizer.name=lion or adafactor), clip.norm=0, a smaller model, or --backend webgpu.";
 }
 
-function gibibytes(bytes: number): string {
-  return `${(bytes / 2 ** 30).toFixed(2)} GiB`;
+function inWords(bytes: number): string {
+  if (bytes < 2 ** 20) return `${bytes} bytes`;
+  return bytes < 2 ** 30
+    ? `${(bytes / 2 ** 20).toFixed(1)} MiB`
+    : `${(bytes / 2 ** 30).toFixed(2)} GiB`;
 }
 
 function describeConfigDiffers(

@@ -143,9 +143,9 @@ Deno.test("wrong use exits 2, says what was expected, and changes nothing", asyn
     [["fork", "done", "--at", "4", "--skip-batch", "2"], /step 2/, /a step after 4/],
     [["fork", "done", "--set", "model.layers=2"], /model\.layers: recorded 1, asked for 2/],
     [["materialize", "done@99"], /no place "99"/, /ends at step 8/],
-    [["materialize", "done@"], /after "@" a step such as/],
+    [["materialize", "done@"], /no place ""/, /expected a step such as/],
     [["show", "done", "--branch", "3"], /"done" .*branch/],
-    [["show", "done@nowhere"], /after "@" a step such as/, /found "nowhere"/],
+    [["show", "done@nowhere"], /no place "nowhere"/, /expected a step such as/],
     [["resume", "done", "--on-divergence", "maybe"], /--on-divergence/, /"stop" and "fork"/],
   ];
   for (const [args, ...messages] of tries) await refuses(place, args, messages);

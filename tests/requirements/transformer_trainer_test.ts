@@ -46,6 +46,13 @@ requirement(
     await does(`${TRAIN} --run long --set save.maxReplaySeconds=3600`);
     assert.deepEqual(await taken("long"), ["6 final"]);
 
+    const recipes = await json("train --list");
+    const { config } = recipes.find(({ name }: { name: string }) => name === "transformer");
+    assert.equal(
+      config.evaluate.every % config.save.every,
+      0,
+      "the best evaluation has a snapshot",
+    );
     const losses = (await factsOf(bench, "transformer", "EvaluationTaken")).slice(0, -1);
     const { step } = losses.reduce((best, one) => one.loss < best.loss ? one : best);
     await does(`materialize transformer@${step}`);
@@ -100,7 +107,6 @@ requirement(
   "what may change is recorded, old and new; what may not is refused with the list",
   async (bench) => {
     const { does, refuses } = bench;
-    await does(`${TRAIN} --set batch.grain=0 --until 3`);
     const changes: readonly (readonly [path: string, old: number, now: number])[] = [
       ["batch.micro", 4, 2],
       ["batch.size", 4, 8],
@@ -109,6 +115,8 @@ requirement(
       ["optimizer.learningRate", 0.003, 0.001],
       ["optimizer.weightDecay", 0.05, 0.1],
     ];
+    const before = changes.map(([path, old]) => `--set ${path}=${old}`).join(" ");
+    await does(`${TRAIN} --set batch.grain=0 ${before} --until 3`);
     const set = changes.map(([path, , now]) => `--set ${path}=${now}`).join(" ");
     const said = await does(`resume transformer ${set}`);
     const told = await does("log transformer");

@@ -46,14 +46,15 @@ requirement(
     await does(`${TRAIN} --run long --set save.maxReplaySeconds=3600`);
     assert.deepEqual(await taken("long"), ["6 final"]);
 
-    const recipes = await json("train --list");
-    const { config } = recipes.find(({ name }: { name: string }) => name === "transformer");
-    assert.equal(
-      config.evaluate.every % config.save.every,
-      0,
-      "the best evaluation has a snapshot",
+    const evaluated = await factsOf(bench, "transformer", "EvaluationTaken");
+    const better = evaluated.filter(({ loss }, place) =>
+      evaluated.slice(0, place).every((before) => before.loss > loss)
     );
-    const losses = (await factsOf(bench, "transformer", "EvaluationTaken")).slice(0, -1);
+    await does(`${TRAIN} --run best --set evaluate.every=1 --save-every 0 --set save.best=true`);
+    const expected = better.map(({ step }) => step === 6 ? "6 final" : `${step} best`);
+    assert.deepEqual(await taken("best"), [...new Set([...expected, "6 final"])]);
+
+    const losses = evaluated.slice(0, -1);
     const { step } = losses.reduce((best, one) => one.loss < best.loss ? one : best);
     await does(`materialize transformer@${step}`);
     await does(`prune transformer --keep-best 2`);

@@ -71,6 +71,21 @@ Deno.test("--base takes a place in a run, and says no to what is neither run nor
   });
 });
 
+Deno.test("settings of another model than the base's are refused, heads too, which no shape tells", async () => {
+  await onBench(async ({ runs, does, json, refuses }) => {
+    await does(BASE);
+    await does(`export llm-base --format hf --out ${runs}/files`);
+    for (const base of ["llm-base", `${runs}/files`]) {
+      assert.match(
+        await refuses(`${LORA} --base ${base} --set model.heads=4`),
+        /Expected model.heads to be 2, as in .*, found 4/,
+      );
+    }
+    assert.equal((await json("runs")).length, 1, "no run was begun");
+    await does(`${LORA} --base ${runs}/files --set model.heads=2`);
+  });
+});
+
 Deno.test("a model of GPT-2's files and tokens is a base of llm-lora, and goes out as one", async () => {
   await onBench(async ({ runs, does, json }) => {
     const gpt2 = `train gpt2 --max-steps 1 ${SMALL} --set evaluate.every=0 --set model.context=8`;

@@ -1,3 +1,4 @@
+import { basename } from "node:path";
 import type { TaskEither } from "fp-ts/TaskEither.js";
 import type { RunError } from "../app/errors/errors.ts";
 import type { GivenWeights } from "../app/fork/begin_run.ts";
@@ -52,16 +53,32 @@ export async function baseOf(
   return await baseInRun(store, recipe, asked, run);
 }
 
-/** Refuses `--base` of a run that is there already and began with something else. */
-export function requireSameBase(argument: string, run: RunId, origin: RunOrigin | undefined): void {
+/**
+ * Refuses `--base` of a run that is there already and began with something else: with another run, another
+ * step of it, or another file. A file that is not there any more is known by its name.
+ */
+export async function requireSameBase(
+  argument: string,
+  run: RunId,
+  origin: RunOrigin | undefined,
+): Promise<void> {
+  if (origin !== undefined && await isOrigin(argument, origin)) return;
   const began = origin === undefined ? "weights that were drawn" : originName(origin);
-  const name = origin?.parent?.run ?? origin?.file?.name;
-  const named = argument.split(/[@/\\]/).filter((part) => part !== "");
-  if (name !== undefined && named.includes(name)) return;
   throw new UsageError(
     `Run "${run}" began with ${began}: expected no --base, or the same, found "${argument}". ` +
       "Start another run with --run NAME.",
   );
+}
+
+async function isOrigin(argument: string, { parent, file }: RunOrigin): Promise<boolean> {
+  if (parent !== undefined) {
+    const [run, place] = argument.split("@");
+    const step = /^(?:\D*)(\d+)$/.exec(place ?? "")?.[1];
+    return run === parent.run && (step === undefined || Number(step) === parent.step);
+  }
+  if (await missingDirectory(argument) !== undefined) return basename(argument) === file.name;
+  const { readWeights } = await import("../adapters/data/weights_file.ts");
+  return (await orExit(readWeights(argument))).digest === file.digest;
 }
 
 async function namedBase(

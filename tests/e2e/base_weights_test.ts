@@ -60,6 +60,10 @@ Deno.test("--base takes a place in a run, and says no to what is neither run nor
       /expected no --base, or the same/,
     );
     assert.match(
+      await refuses(`${LORA} --run early --base llm-base@3`),
+      /expected no --base, or the same/,
+    );
+    assert.match(
       await refuses(`${LORA} --base llm-bas`),
       /found no "llm-bas" of either. Did you mean llm-base/,
     );
@@ -83,6 +87,16 @@ Deno.test("settings of another model than the base's are refused, heads too, whi
     }
     assert.equal((await json("runs")).length, 1, "no run was begun");
     await does(`${LORA} --base ${runs}/files --set model.heads=2`);
+    await does(`${LORA} --base ${runs}/files`);
+    await does(`export llm-lora --format hf --out ${runs}/other/files`);
+    assert.match(
+      await refuses(`${LORA} --base ${runs}/other/files`),
+      /expected no --base, or the same/,
+      "another file of the same name",
+    );
+    await Deno.rename(`${runs}/files`, `${runs}/moved`);
+    await does(`${LORA} --base ${runs}/files`);
+    await does(`${LORA} --base ${runs}/moved`);
   });
 });
 

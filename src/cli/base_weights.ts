@@ -1,3 +1,4 @@
+import { basename } from "node:path";
 import type { TaskEither } from "fp-ts/TaskEither.js";
 import type { RunError } from "../app/errors/errors.ts";
 import type { GivenWeights } from "../app/fork/begin_run.ts";
@@ -52,16 +53,32 @@ export async function baseOf(
   return await baseInRun(store, recipe, asked, run);
 }
 
-/** Refuses `--base` of a run that is there already and began with something else. */
-export function requireSameBase(argument: string, run: RunId, origin: RunOrigin | undefined): void {
+/**
+ * Refuses `--base` of a run that is there already and began with something else: with another run, another
+ * step of it, or another file. A file that is not there any more is known by its name.
+ */
+export async function requireSameBase(
+  argument: string,
+  run: RunId,
+  origin: RunOrigin | undefined,
+): Promise<void> {
+  if (origin !== undefined && await isOrigin(argument, origin)) return;
   const began = origin === undefined ? "weights that were drawn" : originName(origin);
-  const name = origin?.parent?.run ?? origin?.file?.name;
-  const named = argument.split(/[@/\\]/).filter((part) => part !== "");
-  if (name !== undefined && named.includes(name)) return;
   throw new UsageError(
     `Run "${run}" began with ${began}: expected no --base, or the same, found "${argument}". ` +
       "Start another run with --run NAME.",
   );
+}
+
+async function isOrigin(argument: string, { parent, file }: RunOrigin): Promise<boolean> {
+  if (parent !== undefined) {
+    const [run, place] = argument.split("@");
+    const step = /^(?:\D*)(\d+)$/.exec(place ?? "")?.[1];
+    return run === parent.run && (step === undefined || Number(step) === parent.step);
+  }
+  if (await missingDirectory(argument) !== undefined) return basename(argument) === file.name;
+  const { readWeights } = await import("../adapters/data/weights_file.ts");
+  return (await orExit(readWeights(argument))).digest === file.digest;
 }
 
 async function namedBase(
@@ -84,7 +101,7 @@ async function namedBase(
   }
   const { readWeights } = await import("../adapters/data/weights_file.ts");
   const { name, digest, tensors, heads } = await orExit(readWeights(argument));
-  return await baseWith(recipe, { file: { name, digest }, tensors }, {}, heads ?? headsOf(asked));
+  return await baseWith(recipe, { file: { name, digest }, tensors }, {}, heads, asked);
 }
 
 async function baseInRun(
@@ -96,19 +113,38 @@ async function baseInRun(
 ): Promise<Base> {
   const { tensors, parent, config } = await orExit(weightsOfRun(store, run, at));
   const same = sameSettings(recipe.config, config);
-  return await baseWith(recipe, { tensors, parent }, same, headsOf(config) ?? headsOf(asked));
+  return await baseWith(recipe, { tensors, parent }, same, headsOf(config), asked);
 }
 
-/** The base that weights make; `same` is what is known of their model where the recipe cannot tell. */
+/**
+ * The base that weights make; `same` is what is known of their model where the recipe cannot tell, and `heads`
+ * those that they are known to be for.
+ */
 async function baseWith(
   { base = {}, config }: Recipe,
   weights: GivenWeights,
   same: Settings,
   heads: number | undefined,
+  asked: PartialConfig,
 ): Promise<Base> {
-  const { into, model: modelOf = () => same }: BaseWeights = base;
-  const model = await orExit(settingsBy(() => modelOf(weights.tensors, heads)));
+  const { into, model: modelOf }: BaseWeights = base;
+  const made = () => modelOf?.(weights.tensors, heads ?? headsOf(asked)) ?? same;
+  const model = await orExit(settingsBy(made));
+  if (modelOf !== undefined) requireSameModel(originName(weights), model, asked);
   return { weights, ...(into && { into }), config: mergeConfig(config, { model }) };
+}
+
+/** Refuses settings of another model than the weights are of: those that no shape tells (heads), too. */
+function requireSameModel(from: string, model: Settings, asked: PartialConfig): void {
+  for (const [name, value] of Object.entries(asked.model ?? {})) {
+    if (!Object.hasOwn(model, name) || model[name] === value) continue;
+    throw new UsageError(
+      `Expected model.${name} to be ${
+        model[name]
+      }, as in ${from}, whose weights this run begins with, ` +
+        `found ${value}. Leave it out.`,
+    );
+  }
 }
 
 /** What a recipe makes of weights, which throws a RangeError where they are not what it takes. */

@@ -55,7 +55,8 @@ async function writeHistory(
   at: string | undefined,
   args: ArgumentsOf<"export">,
 ): Promise<number> {
-  const { format, out, json } = args;
+  const { format, json } = args;
+  const out = args.out === undefined ? undefined : outOf(args);
   if (json && out === undefined) {
     throw new UsageError("Expected --out with --json: without it the history itself is printed.");
   }
@@ -95,7 +96,7 @@ function baseOf(recipe: Recipe, origin: RunState["origin"]): string {
 
 function outOf({ out, format }: ArgumentsOf<"export">): string {
   if (out !== undefined && out !== "") return out;
-  const what = format === "safetensors" ? "the file" : "the directory";
+  const what = format === "hf" || format === "peft" ? "the directory" : "the file";
   throw new UsageError(`Expected --out PATH, ${what} to write, with --format ${format}.`);
 }
 

@@ -43,7 +43,7 @@ export async function run(args: ArgumentsOf<"train">): Promise<number> {
     });
   }
   if (state !== undefined) {
-    if (args.base !== undefined) requireSameBase(args.base, id, state.origin);
+    if (args.base !== undefined) await requireSameBase(args.base, id, state.origin);
     const { asked } = await settingsOfArguments(state.config!, args, recipe);
     return await carryOut({ args, store, id, recipe, state, asked });
   }

@@ -60,6 +60,10 @@ Deno.test("--base takes a place in a run, and says no to what is neither run nor
       /expected no --base, or the same/,
     );
     assert.match(
+      await refuses(`${LORA} --run early --base llm-base@3`),
+      /expected no --base, or the same/,
+    );
+    assert.match(
       await refuses(`${LORA} --base llm-bas`),
       /found no "llm-bas" of either. Did you mean llm-base/,
     );
@@ -68,6 +72,31 @@ Deno.test("--base takes a place in a run, and says no to what is neither run nor
     assert.match(await refuses(`${LORA} --base ${optimizer}`), /weights of a GPT/);
     assert.match(await refuses(`train mlp --base llm-base`), /expected a tensor "layers.0.bias"/);
     assert.deepEqual((await json("runs")).length, 2);
+  });
+});
+
+Deno.test("settings of another model than the base's are refused, heads too, which no shape tells", async () => {
+  await onBench(async ({ runs, does, json, refuses }) => {
+    await does(BASE);
+    await does(`export llm-base --format hf --out ${runs}/files`);
+    for (const base of ["llm-base", `${runs}/files`]) {
+      assert.match(
+        await refuses(`${LORA} --base ${base} --set model.heads=4`),
+        /Expected model.heads to be 2, as in .*, found 4/,
+      );
+    }
+    assert.equal((await json("runs")).length, 1, "no run was begun");
+    await does(`${LORA} --base ${runs}/files --set model.heads=2`);
+    await does(`${LORA} --base ${runs}/files`);
+    await does(`export llm-lora --format hf --out ${runs}/other/files`);
+    assert.match(
+      await refuses(`${LORA} --base ${runs}/other/files`),
+      /expected no --base, or the same/,
+      "another file of the same name",
+    );
+    await Deno.rename(`${runs}/files`, `${runs}/moved`);
+    await does(`${LORA} --base ${runs}/files`);
+    await does(`${LORA} --base ${runs}/moved`);
   });
 });
 

@@ -95,6 +95,7 @@ Deno.test("export writes weights and history that independent readers accept, ne
   assert.match(await refuses(`export done --format hf --out ${out}`), /empty directory/);
   assert.match(await refuses("export done --format safetensors"), /--out PATH/);
   assert.match(await refuses("export done --format csv --json"), /--out with --json/);
+  assert.match(await refuses("export done --format csv --out="), /--out PATH, the file/);
   assert.match(await refuses(`export done --format peft --out ${out}/p`), /has no export .* peft/);
   assert.match(
     await refuses(`export done@5 --format safetensors --out ${out}/5`),

@@ -87,6 +87,11 @@ async function namedBase(
   recipe: Recipe,
   asked: PartialConfig,
 ): Promise<Base> {
+  if (argument === "") {
+    throw new UsageError(
+      "Expected --base to name a run or a file of weights, found an empty text.",
+    );
+  }
   const runs = await orExit(store.log.runs());
   if (runs.includes(argument.split("@")[0]!)) {
     const { run, at } = runPlaceOf(argument);
@@ -180,6 +185,12 @@ async function trainBase(
 ): Promise<number> {
   const isThere = (await orExit(store.log.runs())).includes(run);
   const state = isThere ? (await orExit(readHead(store, run))).state : undefined;
+  if (state !== undefined && state.task !== recipe.name) {
+    throw new UsageError(
+      `Expected run "${run}", whose weights this run begins with, to be one of recipe "${recipe.name}", ` +
+        `found one of "${state.task}". Name other weights with --base.`,
+    );
+  }
   if (state?.status === "completed") return 0;
   const what = isThere ? "is not complete: continuing it" : "is not there: training it";
   say(`run "${run}", whose weights this run begins with, ${what} first`);

@@ -75,6 +75,18 @@ Deno.test("--base takes a place in a run, and says no to what is neither run nor
   });
 });
 
+Deno.test("a run of another recipe under the base's name, and an empty --base, are refused as such", async () => {
+  await onBench(async ({ does, refuses }) => {
+    assert.match(await refuses(`${LORA} --base=`), /found an empty text/);
+    const hidden = "--set model.hidden=4 --set evaluate.every=0";
+    await does(`train mlp --run llm-base --max-steps 2 --until 1 --backend wasm ${hidden}`);
+    const other = /to be one of recipe "llm-base", found one of "mlp"/;
+    assert.match(await refuses(LORA), other);
+    await does("train mlp --run llm-base --backend wasm");
+    assert.match(await refuses(LORA), other);
+  });
+});
+
 Deno.test("settings of another model than the base's are refused, heads too, which no shape tells", async () => {
   await onBench(async ({ runs, does, json, refuses }) => {
     await does(BASE);

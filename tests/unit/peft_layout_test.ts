@@ -41,6 +41,11 @@ Deno.test("peftFiles() names layers and tensors as PEFT does, adapters' own name
     base_model_name_or_path: "gpt",
   });
   assert.deepEqual(target_modules, ["attn", "up.0"]);
+  const { use_rslora, task_type, modules_to_save } = config.json as Record<string, unknown>;
+  assert.deepEqual([use_rslora, task_type, modules_to_save], [false, null, null]);
+  const other = peftFiles(weights, { ...OPTIONS, rslora: true, task: "CAUSAL_LM" }).config.json;
+  const members = other as Record<string, unknown>;
+  assert.deepEqual([members["use_rslora"], members["task_type"]], [true, "CAUSAL_LM"]);
   const shapes = [...tensors.tensors].map(([name, { shape }]) => [name, shape]);
   assert.deepEqual(shapes, [
     ["base_model.model.transformer.attn.lora_A.weight", [RANK, 3]],

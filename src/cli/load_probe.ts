@@ -16,6 +16,7 @@ export interface LoadedProbe {
 
 /** Imports the probe that a file exports: by default, or by name. */
 export async function loadProbe(file: string, exported = "default"): Promise<LoadedProbe> {
+  if (file === "") throw new UsageError("Expected --with to name a file, found an empty text.");
   const bytes = await readBytes(file);
   const found = await imported(file);
   const probe = Object.hasOwn(found, exported) ? found[exported] : undefined;

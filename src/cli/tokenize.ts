@@ -18,6 +18,9 @@ const SHARD_TOKENS = 100_000_000;
 /** Makes token shards of text files. */
 export async function run(args: ArgumentsOf<"tokenize">): Promise<number> {
   const { files, out, validation = 0, shardTokens = SHARD_TOKENS } = args;
+  if (files.includes("") || out === "") {
+    throw new UsageError("Expected the names of files and a directory, found an empty text.");
+  }
   const prefix = args.prefix ?? basename(out);
   const options = { directory: out, prefix, validation, shardTokens };
   const report = await orExit(tokenizing(files, options));

@@ -13,6 +13,12 @@ const TYPES = { ...OWN_TYPES, F16: 2, BF16: 2, BOOL: 1, U8: 1 } as const;
 /** The types that weights can be read from. */
 const WEIGHTS: readonly string[] = ["F32", "F16", "BF16", "I32"];
 
+/** The weights of a file, and what it says besides. */
+export interface HalfWeights {
+  readonly tensors: TensorGroup;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
 /**
  * Reads the weights of a safetensors file that others wrote: as `decodeSafetensors`, with F16 and BF16 as
  * float32. A tensor for which `isWeight` is false is left out; it may be BOOL or U8, as masks are.
@@ -22,10 +28,10 @@ const WEIGHTS: readonly string[] = ["F32", "F16", "BF16", "I32"];
 export function decodeHalfWeights(
   bytes: Uint8Array,
   isWeight: (name: string) => boolean = () => true,
-): E.Either<SafetensorsError, TensorGroup> {
+): E.Either<SafetensorsError, HalfWeights> {
   const parts = partsOfSafetensors(bytes, TYPES);
   if (E.isLeft(parts)) return parts;
-  const { entries, data } = parts.right;
+  const { entries, metadata, data } = parts.right;
   const tensors = new Map<string, HostTensor>();
   for (const entry of entries) {
     if (!isWeight(entry.name)) continue;
@@ -36,7 +42,7 @@ export function decodeHalfWeights(
     }
     tensors.set(entry.name, tensor);
   }
-  return E.right(tensors);
+  return E.right({ tensors, metadata });
 }
 
 function tensorOf(

@@ -1,3 +1,4 @@
+import { GPT2_VOCABULARY } from "../codec/gpt2_config.ts";
 import type { RunConfig, Settings } from "../core/config.ts";
 import type { TensorGroup } from "../core/snapshot.ts";
 import type { TransformerSizes } from "../model/transformer.ts";
@@ -29,14 +30,14 @@ export function transformerSizesOf({ model }: RunConfig, vocabulary: number): Tr
 }
 
 /**
- * The settings of a GPT by its weights, `model.vocabulary` among them. Where the number of heads is not known they
- * have 64 channels each, as GPT-2's.
+ * The settings of a GPT by its weights, `model.vocabulary` among them. Where the number of heads is not known
+ * and the tokens are GPT-2's, they have 64 channels each, as GPT-2's do.
  *
  * @throws {RangeError} where they are another model's, or nobody knows how many heads it has
  */
 export function gptSettingsOf(weights: TensorGroup, heads?: number): Settings {
   const { layers, channels, context, vocabulary } = gptShapeOf(weights);
-  const ofGpt2 = channels % 64 === 0 ? channels / 64 : undefined;
+  const ofGpt2 = vocabulary === GPT2_VOCABULARY && channels % 64 === 0 ? channels / 64 : undefined;
   if (heads === undefined && ofGpt2 === undefined) {
     throw new RangeError(
       "Expected weights that say how many heads they are for: a directory with config.json, or " +

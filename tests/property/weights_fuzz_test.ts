@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import * as E from "fp-ts/Either.js";
 import { readWeights, type TensorGroup } from "foldlog";
-import { decodeHalfWeights } from "../../src/codec/half_weights.ts";
+import { decodeHalfWeights, type HalfWeights } from "../../src/codec/half_weights.ts";
 import { widened } from "../../src/codec/half_floats.ts";
 import { decodeLlmcModel, type LlmcModel } from "../../src/codec/llmc_model.ts";
 import { sizeOf } from "../../src/core/host_tensor.ts";
@@ -22,7 +22,7 @@ const file = fc.constantFrom(...FILES);
 function decode(name: string, bytes: Uint8Array): TensorGroup | undefined {
   const decoded = name.endsWith(".bin")
     ? E.map(({ tensors }: LlmcModel) => tensors)(decodeLlmcModel(bytes))
-    : decodeHalfWeights(bytes);
+    : E.map(({ tensors }: HalfWeights) => tensors)(decodeHalfWeights(bytes));
   return E.isRight(decoded) ? decoded.right : undefined;
 }
 

@@ -124,6 +124,9 @@ requirement(
     const { does, runs } = bench;
     await adapted(bench);
     await does(`merge llm-lora --out ${runs}/merged.safetensors`);
+    await does(
+      `train llm-base --run again --max-steps 1 ${SMALL} --base ${runs}/merged.safetensors`,
+    );
     const file = decodeSafetensors(await Deno.readFile(`${runs}/merged.safetensors`));
     if (E.isLeft(file)) throw new Error(JSON.stringify(file.left));
     const params = await orThrow(readParams(fileStore(runs), "llm-lora"));

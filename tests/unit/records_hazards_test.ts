@@ -265,8 +265,10 @@ Deno.test("hazard 43: the rate, the share and the time left count from the resum
 
 /** What a line of progress says. */
 function progressOf(line: string): { step: number; rate: number; left: number } {
-  const [, step, rate, left] = /^step (\d+)\/.* ([\d.]+) steps\/s {2}ETA (\d+)s/.exec(line)!;
-  return { step: Number(step), rate: Number(rate), left: Number(left) };
+  const [, step, rate, hours = 0, minutes = 0, seconds = 0] =
+    /^step (\d+)\/.* ([\d.]+) steps\/s {2}ETA (?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?/.exec(line)!;
+  const left = 3600 * Number(hours) + 60 * Number(minutes) + Number(seconds);
+  return { step: Number(step), rate: Number(rate), left };
 }
 
 /** A run of several sessions, and the steps of which a reporter was told as newly recorded. */

@@ -194,3 +194,26 @@ function table(...numbers: number[]): HostTensor {
 function safetensors(tensors: Readonly<Record<string, HostTensor>>): Uint8Array {
   return encodeSafetensors(tensors);
 }
+
+Deno.test("readWeights() refuses numbers that are not finite, and says where", async () => {
+  for (const bad of [NaN, Infinity, -Infinity]) {
+    const file = safetensors({ "wte.weight": table(1, 2), "wpe.weight": table(1, bad) });
+    assert.equal(
+      await saidOf("model.safetensors", file),
+      `${CANNOT}expected finite numbers, found ${bad} in "wpe.weight", element 1.`,
+    );
+  }
+});
+
+Deno.test("readWeights() takes the heads that a file says, where it is a number of them", async () => {
+  for (const [text, heads] of [["4", 4], ["0", undefined], ["many", undefined]] as const) {
+    await inTemporaryDirectory(async (directory) => {
+      const path = `${directory}/model.safetensors`;
+      const tensors = { "wte.weight": table(1, 2) };
+      await Deno.writeFile(path, encodeSafetensors(tensors, { heads: text }));
+      const read = await readWeights(path)();
+      assert.ok(E.isRight(read));
+      assert.equal(read.right.heads, heads, text);
+    });
+  }
+});

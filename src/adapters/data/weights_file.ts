@@ -23,8 +23,10 @@ import { guarded } from "../files/system_error.ts";
  * - a directory with such a `model.safetensors` and, for the heads, the `config.json` of a GPT-2;
  * - a file `.bin`, a model of llm.c, float32 or bfloat16.
  *
+ * A safetensors file may say its heads in its `__metadata__`, as foldlog's export does.
+ *
  * Reads all of the file, and holds it in memory. Fails with DataFileUnusable, which says what was expected
- * and found, where it is anything else: nothing is guessed, and nothing is loaded in part.
+ * and found, where it is anything else, or has a number that is not finite: nothing is guessed, and nothing is loaded in part.
  */
 export function readWeights(path: string): TaskEither<DataFileError, WeightsFile> {
   return guarded((reason) => unusable(path, reason), async () => {
@@ -33,9 +35,12 @@ export function readWeights(path: string): TaskEither<DataFileError, WeightsFile
     if (isDirectory) {
       const heads = await headsIn(join(path, "config.json"));
       const weights = await readSafetensors(join(path, "model.safetensors"));
+      requireFinite(path, weights);
       return { name, ...weights, ...(heads !== undefined && { heads }) };
     }
-    return { name, ...await (path.endsWith(".bin") ? readLlmc(path) : readSafetensors(path)) };
+    const weights = await (path.endsWith(".bin") ? readLlmc(path) : readSafetensors(path));
+    requireFinite(path, weights);
+    return { name, ...weights };
   });
 }
 
@@ -45,8 +50,22 @@ async function readSafetensors(path: string): Promise<Weights> {
   const { bytes, digest } = await readWhole(path);
   const decoded = decodeHalfWeights(bytes, isWeightName);
   if (E.isLeft(decoded)) return refuse(path, describeSafetensorsError(decoded.left));
-  const tensors = withoutHuggingFaceNames(decoded.right);
-  return E.isLeft(tensors) ? refuse(path, tensors.left) : { digest, tensors: tensors.right };
+  const { tensors: named, metadata } = decoded.right;
+  const tensors = withoutHuggingFaceNames(named);
+  if (E.isLeft(tensors)) return refuse(path, tensors.left);
+  const heads = Object.hasOwn(metadata, "heads") ? Number(metadata["heads"]) : undefined;
+  const isCount = Number.isSafeInteger(heads) && heads! > 0;
+  return { digest, tensors: tensors.right, ...(isCount && { heads: heads! }) };
+}
+
+/** Refuses numbers that are none: a training that begins with them ends with them. */
+function requireFinite(path: string, { tensors }: Pick<WeightsFile, "tensors">): void {
+  for (const [name, { data }] of tensors) {
+    const place = data.findIndex((value) => !Number.isFinite(value));
+    if (place >= 0) {
+      refuse(path, `expected finite numbers, found ${data[place]} in "${name}", element ${place}`);
+    }
+  }
 }
 
 async function readLlmc(path: string): Promise<Weights> {

@@ -2,13 +2,14 @@ import { dirname } from "node:path";
 import type { TaskEither } from "fp-ts/TaskEither.js";
 import { isCodePath } from "../../core/code_manifest.ts";
 import type { SourceError } from "../../ports/source_store.ts";
-import { entriesIn } from "./directory_entries.ts";
+import { writeAll } from "./durable_file.ts";
+import { newDirectory } from "./new_directory.ts";
 import { guarded } from "./system_error.ts";
 
 /**
- * Writes files below a directory that is empty, or not there yet: nothing of anyone's is overwritten, and
- * where one cannot be written, none is left. Paths are relative, with forward slashes, and lead nowhere but
- * below. Fails with SourcesUnavailable.
+ * Writes files below a directory that is empty, or not there yet, as a whole or not at all: nothing of
+ * anyone's is overwritten. Paths are relative, with forward slashes, and lead nowhere but below. Fails with
+ * SourcesUnavailable.
  *
  * @throws TypeError for another path: nothing is written then.
  */
@@ -25,34 +26,13 @@ export function writeFiles(
         throw new TypeError(`Expected a path below a directory, found "${path}"`);
       }
     }
-    const isNew = await makeIfAbsent(directory);
-    const [first] = await entriesIn(directory);
-    if (first !== undefined) {
-      throw new Deno.errors.AlreadyExists(
-        `expected an empty directory, found "${first.name}" in it`,
-      );
-    }
-    try {
+    await newDirectory(directory, async (temporary) => {
       for (const [path, bytes] of files) {
-        await Deno.mkdir(dirname(`${directory}/${path}`), { recursive: true });
-        await Deno.writeFile(`${directory}/${path}`, bytes, { createNew: true });
+        await Deno.mkdir(dirname(`${temporary}/${path}`), { recursive: true });
+        using file = await Deno.open(`${temporary}/${path}`, { createNew: true, write: true });
+        await writeAll(file, bytes);
+        await file.sync();
       }
-    } catch (error) {
-      const begun = new Set([...files.keys()].map((path) => `${directory}/${path.split("/")[0]}`));
-      for (const place of isNew ? [directory] : begun) {
-        await Deno.remove(place, { recursive: true }).catch(() => undefined); // the cause is `error`
-      }
-      throw error;
-    }
+    });
   });
-}
-
-/** Makes a directory and those above it; whether it was not there. */
-async function makeIfAbsent(directory: string): Promise<boolean> {
-  const before = await Deno.stat(directory).catch((error) => {
-    if (error instanceof Deno.errors.NotFound) return undefined;
-    throw error;
-  });
-  await Deno.mkdir(directory, { recursive: true });
-  return before === undefined;
 }

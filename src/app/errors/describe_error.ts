@@ -91,8 +91,11 @@ export function describeError(error: RunError): string {
     case "OriginMissing":
       return `The state that this run begins with is gone (snapshot ${
         short(error.origin.snapshot)
-      }). It is that of ${originName(error.origin)}: begin again from there, or restore the ` +
-        "objects from a backup.";
+      }). It is that of ${
+        originName(error.origin)
+      }. A run that begins there once more, under another ` +
+        "name, stores the same objects again, where that is still there: then this one goes on. Or " +
+        "restore the objects from a backup.";
     case "ComputedElsewhere":
       return `Steps ${error.from} to ${error.to} of run "${error.run}" were computed in another ` +
         `environment (${error.backend}), and their bits cannot be compared in this one. ` +

@@ -52,9 +52,17 @@ export function exportWeights(
   made: (weights: TensorGroup) => TensorGroup = (weights) => weights,
 ): TaskEither<RunError, ExportedWeights> {
   return attempt<RunError, ExportedWeights>(async (get) => {
-    const ref = keptAt(await get(readRun(store, run)), at);
+    const recorded = await get(readRun(store, run));
+    const ref = keptAt(recorded, at);
     const weights = made(await weightsOf(store, ref, get));
-    const metadata = { format: "pt", run, step: String(ref.step), state: ref.state };
+    const { heads } = recorded.state.config!.model; // which no shape tells
+    const metadata = {
+      format: "pt",
+      run,
+      step: String(ref.step),
+      state: ref.state,
+      ...(typeof heads === "number" && { heads: String(heads) }),
+    };
     return { step: ref.step, bytes: encodeSafetensors(weights, metadata) };
   });
 }

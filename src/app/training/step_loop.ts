@@ -110,7 +110,8 @@ export async function takeSteps(
       if (recorder.ended()) break;
       await evaluateIfDue(loop, journal, state);
       if (recorder.ended()) break;
-      const due = plan.saveAt(state.step) ?? dueAsBest(loop) ?? dueByTime(loop, state.step);
+      const due = plan.saveAt(state.step) ?? dueAsBest(loop, state.step) ??
+        dueByTime(loop, state.step);
       await save(state, planEnds(recorder.state()) ? "final" : due);
     }
     await journal.drain();
@@ -270,9 +271,12 @@ async function evaluateIfDue(loop: Loop, journal: Journal, state: TrainState): P
   if (plan.config.evaluate.patience > 0 || plan.config.save.best) await journal.drain();
 }
 
-/** Whether the state is to be saved because its evaluation, which is recorded, is better than all before. */
-function dueAsBest({ plan, recorder }: Loop): SnapshotReason | undefined {
-  const { step, bestEvaluation } = recorder.state();
+/**
+ * Whether the state after a step is to be saved because its evaluation is better than all before. That is
+ * recorded by now; the step itself may not be where none was due.
+ */
+function dueAsBest({ plan, recorder }: Loop, step: number): SnapshotReason | undefined {
+  const { bestEvaluation } = recorder.state();
   return plan.config.save.best && bestEvaluation?.step === step ? "best" : undefined;
 }
 

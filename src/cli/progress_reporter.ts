@@ -116,8 +116,12 @@ function lineMeter(say: (line: string) => void): Meter {
   };
 }
 
-/** Steps a second and the time that so many more take, for people. */
-function rateAndLeft(perSecond: number, steps: number): Readonly<Record<"rate" | "left", string>> {
+/** Steps a second and the time that so many more take, for people; of one step nobody knows. */
+function rateAndLeft(
+  perSecond: number | undefined,
+  steps: number,
+): Readonly<Record<"rate" | "left", string>> {
+  if (perSecond === undefined) return { rate: "-", left: "-" };
   return { rate: perSecond.toFixed(1), left: inWords(Math.round(steps / perSecond)) };
 }
 
@@ -130,13 +134,15 @@ function inWords(seconds: number): string {
     : `${Math.floor(seconds / 3600)}h${two(seconds % 3600 / 60)}m`;
 }
 
-/** Steps a second since the first step that it is told of. */
-function rateFrom(): (step: number) => number {
+/** Steps a second since the first step that it is told of; undefined until there is another. */
+function rateFrom(): (step: number) => number | undefined {
   let start: { readonly step: number; readonly at: number } | undefined;
   return (step) => {
     const at = performance.now();
-    start ??= { step: step - 1, at: at - 100 };
-    return (step - start.step) / ((at - start.at) / 1000);
+    start ??= { step, at };
+    return step > start.step && at > start.at
+      ? (step - start.step) / ((at - start.at) / 1000)
+      : undefined;
   };
 }
 

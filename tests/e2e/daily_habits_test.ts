@@ -179,7 +179,9 @@ Deno.test({
     assert.equal(code, 0, stdout);
     assert.match(stdout, /Resumed at global_step=5, epoch 0, best loss .*, 5 steps in the history/);
     const [first] =
-      / (\d)\/9 +loss \d\.\d{4} +lr \d\.\d+ +[\d.]+ steps\/s +ETA \d+s/.exec(stdout) ??
+      / (\d)\/9 +loss \d\.\d{4} +lr \d\.\d+ +(?:[\d.]+ steps\/s +ETA \d+s|- steps\/s +ETA -)/.exec(
+        stdout,
+      ) ??
         [];
     assert.match(first ?? "", /^ 6\/9 /);
     assert.match(stdout, /steps 1 to 9: training loss; \u{25cf} 3 evaluations/u);

@@ -168,7 +168,7 @@ requirement(
     const { code, stdout } = await runCliOnTerminal(args);
     assert.equal(code, 0, stdout);
     const shown = [
-      ...stdout.matchAll(/(\d+)\/12 +loss \d\.\d{4} +lr \S+ +(\S+ steps\/s +ETA \w+)/g),
+      ...stdout.matchAll(/(\d+)\/12 +loss \d\.\d{4} +lr \S+ +(\S+ steps\/s +ETA \S+)/g),
     ];
     assert.deepEqual([shown[0]?.[1], shown.at(-1)?.[1]], ["10", "12"], stdout);
   },

@@ -84,7 +84,7 @@ function withoutChance(line: string): string {
     .replace(/\b[0-9a-f]{12,64}\b/g, "#")
     .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, "#")
     .replace(/\b\d[\d,]* bytes/g, "# bytes")
-    .replace(/\d+(?:\.\d+)? steps\/s +ETA \w+/g, "#")
+    .replace(/(?:\d+(?:\.\d+)?|-) steps\/s +ETA (?:\w+|-)/g, "#")
     .replace(/\(\d+\.\d s\)/g, "(#)")
     .replace(/\b(?:\d+\.\d{4}|\d+\.\d{7,}|\d+(?:\.\d+)?e-\d+)(?!\d)/g, "#");
 }

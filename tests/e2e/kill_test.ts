@@ -158,10 +158,10 @@ Deno.test("a second SIGINT ends a run at once, and its resume ends equal", async
 });
 
 Deno.test("SIGINT while a run recomputes leaves its log as it was", async () => {
-  const setup = { ...wasm, saveEvery: 0, steps: 600 }; // time for the signal to come before the end
+  const setup = { ...wasm, saveEvery: 0, steps: 300 }; // time for the signal to come before the end
   const untouched = await leftAlone(setup);
   const root = makeRoot();
-  await train(root, setup, [{ signal: "SIGKILL", when: () => lineCount(root) > 400 }]);
+  await train(root, setup, [{ signal: "SIGKILL", when: () => lineCount(root) > 150 }]);
   const before = acknowledged(root);
   const { code, stdout } = await train(root, setup, [{ signal: "SIGINT", when: /; recomputing/ }]);
   assert.equal(code, 130);

@@ -38,7 +38,8 @@ export {
 } from "./src/adapters/device/backend_choice.ts";
 export { openDevice } from "./src/adapters/device/tfjs_backend.ts";
 export { type TokenShardOptions, tokenShards } from "./src/adapters/data/token_shards.ts";
-export { byteTokenSource, type TokenBatch } from "./src/adapters/data/token_source.ts";
+export type { TokenBatch } from "./src/adapters/data/token_batch.ts";
+export { byteTokenSource } from "./src/adapters/data/token_source.ts";
 export { readWeights } from "./src/adapters/data/weights_file.ts";
 export {
   collectGarbage,

@@ -1,9 +1,9 @@
 import { sha256 } from "../../codec/digest.ts";
 import type { Digest } from "../../core/digest.ts";
-import { lastUpTo } from "../../core/last_up_to.ts";
 import type { BatchSource } from "../../ports/batch_source.ts";
 import type { PositionedFile } from "../files/positioned_file.ts";
-import type { TokenBatch } from "./token_source.ts";
+import type { TokenBatch } from "./token_batch.ts";
+import { windowsOfFiles } from "./windows_of_files.ts";
 
 /** A file of bytes, wherever it is. */
 export interface ByteFile {
@@ -33,8 +33,14 @@ export function byteFilesSource(
   context: number,
 ): BatchSource<TokenBatch> {
   const counts = files.map(({ size }) => Math.max(0, Math.floor((size - 1) / context)));
-  let samples = 0;
-  const starts = counts.map((count) => (samples += count) - count);
+  const { samples, at } = windowsOfFiles(counts, context, (number) => {
+    const file = files[number]!;
+    const open = file.open();
+    return {
+      windowOf: (sample) => windowOf(file, open, sample * context, context + 1),
+      [Symbol.dispose]: () => open[Symbol.dispose](),
+    };
+  });
   if (samples < 1) {
     const longest = Math.max(0, ...files.map(({ size }) => size));
     throw new RangeError(
@@ -49,25 +55,7 @@ export function byteFilesSource(
       digest: sha256(...files.map(({ digest }) => `${digest}\n`)),
       files: files.map(({ name }, number) => ({ name, samples: counts[number]! })),
     },
-    at(numbers) {
-      const shape = [numbers.length, context];
-      const tokens = new Int32Array(numbers.length * context);
-      const targets = new Int32Array(numbers.length * context);
-      const rows = numbers.map((number, row) => ({ row, number, of: lastUpTo(starts, number) }));
-      for (const [of, own] of Map.groupBy(rows, ({ of }) => of)) {
-        const file = files[of]!;
-        using open = file.open();
-        for (const { row, number } of own) {
-          const bytes = windowOf(file, open, (number - starts[of]!) * context, context + 1);
-          tokens.set(bytes.subarray(0, context), row * context);
-          targets.set(bytes.subarray(1), row * context);
-        }
-      }
-      return {
-        tokens: { dtype: "int32", shape, data: tokens },
-        targets: { dtype: "int32", shape, data: targets },
-      };
-    },
+    at,
   };
 }
 

@@ -1,12 +1,12 @@
 import { basename } from "node:path";
-import type { HostTensor } from "../../core/host_tensor.ts";
 import { decodeTokens, SHARD_HEADER_BYTES, TOKEN_BYTES } from "../../codec/token_shard.ts";
 import type { BatchSource } from "../../ports/batch_source.ts";
 import { matchingPaths } from "../files/matching_paths.ts";
 import { openForReading } from "../files/positioned_file.ts";
 import { isSystemError } from "../files/system_error.ts";
 import { digestOfShards, type Shard, shardAt } from "./token_shard_file.ts";
-import type { TokenBatch } from "./token_source.ts";
+import type { TokenBatch } from "./token_batch.ts";
+import { windowsOfFiles } from "./windows_of_files.ts";
 
 /** What is wanted of token shards. */
 export interface TokenShardOptions {
@@ -40,8 +40,18 @@ export async function tokenShards(
 ): Promise<BatchSource<TokenBatch>> {
   const shards = await shardsOf(pattern, vocabulary);
   const counts = shards.map(({ tokens }) => Math.floor((tokens - 1) / context));
-  const ends = counts.map((_, shard) => counts.slice(0, shard + 1).reduce((a, b) => a + b));
-  const samples = ends.at(-1)!;
+  const { samples, at } = windowsOfFiles(counts, context, (number) => {
+    const shard = shards[number]!;
+    const file = openForReading(shard.path);
+    return {
+      windowOf(sample) {
+        const window = windowOf(shard, file.read, sample * context, context + 1);
+        requireKnown(shard, window, sample * context, vocabulary);
+        return window;
+      },
+      [Symbol.dispose]: () => file[Symbol.dispose](),
+    };
+  });
   if (samples < 1) {
     const longest = Math.max(...shards.map(({ tokens }) => tokens));
     throw new RangeError(
@@ -56,34 +66,7 @@ export async function tokenShards(
     files: shards.map(({ path }, shard) => ({ name: basename(path), samples: counts[shard]! })),
   };
 
-  /** The rows of a batch by the shard that has them: each is opened once. */
-  function rowsByShard(numbers: readonly number[]): Map<number, Row[]> {
-    const rows = numbers.map((number, row) => {
-      const shard = firstAbove(ends, number);
-      return { row, shard, sample: number - (ends[shard]! - counts[shard]!) };
-    });
-    return Map.groupBy(rows, ({ shard }) => shard);
-  }
-
-  return {
-    identity,
-    at(numbers) {
-      const shape = [numbers.length, context];
-      const inputs = new Int32Array(numbers.length * context);
-      const targets = new Int32Array(numbers.length * context);
-      for (const [number, rows] of rowsByShard(numbers)) {
-        const shard = shards[number]!;
-        using file = openForReading(shard.path);
-        for (const { row, sample } of rows) {
-          const window = windowOf(shard, file.read, sample * context, context + 1);
-          requireKnown(shard, window, sample * context, vocabulary);
-          inputs.set(window.subarray(0, context), row * context);
-          targets.set(window.subarray(1), row * context);
-        }
-      }
-      return { tokens: int32(shape, inputs), targets: int32(shape, targets) };
-    },
-  };
+  return { identity, at };
 }
 
 async function shardsOf(pattern: string, vocabulary: number): Promise<readonly Shard[]> {
@@ -93,14 +76,6 @@ async function shardsOf(pattern: string, vocabulary: number): Promise<readonly S
     if (!isSystemError(error)) throw error;
     throw new RangeError(`Cannot read the tokens of ${pattern}: ${error.message}`);
   }
-}
-
-interface Row {
-  /** Place in the batch. */
-  readonly row: number;
-  readonly shard: number;
-  /** Number of the sample in its shard. */
-  readonly sample: number;
 }
 
 /** Tokens of a shard from token `first` on. */
@@ -134,19 +109,4 @@ function requireKnown(
     `Expected tokens below ${vocabulary}, the vocabulary, in ${path}, found ${tokens[place]} at ` +
       `token ${first + place}`,
   );
-}
-
-/** The first index whose value is above `number`, of ascending values the last of which is: bisected. */
-function firstAbove(ascending: readonly number[], number: number): number {
-  let [low, high] = [0, ascending.length - 1];
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (ascending[middle]! > number) high = middle;
-    else low = middle + 1;
-  }
-  return low;
-}
-
-function int32(shape: readonly number[], data: Int32Array): HostTensor {
-  return { dtype: "int32", shape, data };
 }

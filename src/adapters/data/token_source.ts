@@ -1,9 +1,6 @@
 import { sha256 } from "../../codec/digest.ts";
-import type { HostTensor } from "../../core/host_tensor.ts";
 import type { BatchSource } from "../../ports/batch_source.ts";
-
-/** A batch of next-token windows, each [samples, context] int32. */
-export type TokenBatch = { readonly tokens: HostTensor; readonly targets: HostTensor };
+import { type TokenBatch, tokenBatch } from "./token_batch.ts";
 
 /**
  * Next-token windows over the bytes of a text: sample i reads `context` + 1 bytes from i * `context`,
@@ -45,18 +42,11 @@ function windowsOf(
   return {
     identity: { name: `${name}, windows of ${context} ${unit}`, samples, digest },
     at(numbers) {
-      const shape = [numbers.length, context];
-      const tokens = new Int32Array(numbers.length * context);
-      const targets = new Int32Array(numbers.length * context);
+      const { batch, fill } = tokenBatch(numbers.length, context);
       numbers.forEach((number, row) => {
-        const start = number * context;
-        tokens.set(all.subarray(start, start + context), row * context);
-        targets.set(all.subarray(start + 1, start + 1 + context), row * context);
+        fill(row, all.subarray(number * context, (number + 1) * context + 1));
       });
-      return {
-        tokens: { dtype: "int32", shape, data: tokens },
-        targets: { dtype: "int32", shape, data: targets },
-      };
+      return batch;
     },
   };
 }

@@ -1,6 +1,6 @@
 import { gpt2Tokenizer } from "../../adapters/data/gpt2_tokenizer.ts";
 import { tokenShards } from "../../adapters/data/token_shards.ts";
-import type { TokenBatch } from "../../adapters/data/token_source.ts";
+import type { TokenBatch } from "../../adapters/data/token_batch.ts";
 import type { BatchSource } from "../../ports/batch_source.ts";
 import { heldOutText } from "./held_out_text.ts";
 import { mobyDick } from "./moby_dick.ts";

@@ -1,5 +1,6 @@
 import { byteTokenizer, type Tokenizer } from "../../adapters/data/tokenizer.ts";
-import { byteTokenSource, type TokenBatch, tokenSource } from "../../adapters/data/token_source.ts";
+import type { TokenBatch } from "../../adapters/data/token_batch.ts";
+import { byteTokenSource, tokenSource } from "../../adapters/data/token_source.ts";
 import type { BatchSource } from "../../ports/batch_source.ts";
 import { unigramEntropy } from "./unigram_entropy.ts";
 

@@ -4,6 +4,7 @@ import type { TensorGroup } from "../core/snapshot.ts";
 import type { FormatError } from "./format_error.ts";
 import { widened } from "./half_floats.ts";
 import { headerIntegers, LLMC_HEADER_BYTES } from "./llmc_header.ts";
+import { outputsFirst } from "./outputs_first.ts";
 
 /** A GPT-2 as llm.c stores it. */
 export interface LlmcModel {
@@ -125,10 +126,7 @@ function asFoldlogs(name: string, shape: readonly number[], data: Float32Array):
   const table = name === "wte.weight" || name === "wpe.weight"; // rows are looked up in it
   if (table || shape.length < 2) return { dtype: "float32", shape, data };
   const [outputs, inputs] = shape as [number, number];
-  const turned = new Float32Array(data.length);
-  for (let out = 0; out < outputs; out++) {
-    for (let i = 0; i < inputs; i++) turned[i * outputs + out] = data[out * inputs + i]!;
-  }
+  const turned = outputsFirst(data, { inputs: outputs, outputs: inputs }); // llm.c's are [out, in]
   return { dtype: "float32", shape: [inputs, outputs], data: turned };
 }
 

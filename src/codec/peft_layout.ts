@@ -1,6 +1,7 @@
 import { type HostTensor, sizeOf } from "../core/host_tensor.ts";
 import type { TensorGroup } from "../core/snapshot.ts";
 import type { ModelFiles } from "../core/model_files.ts";
+import { outputsFirst } from "./outputs_first.ts";
 
 /** What PEFT is told of adapters besides their tensors. */
 export interface PeftOptions {
@@ -77,28 +78,14 @@ function asA({ shape, data }: HostTensor, kernel: readonly number[]): HostTensor
   const rank = shape[1]!;
   const inputs = kernel.at(-2)!;
   const window = kernel.slice(0, -2);
-  const positions = sizeOf(window);
-  const turned = new Float32Array(data.length);
-  for (let position = 0; position < positions; position++) {
-    for (let input = 0; input < inputs; input++) {
-      for (let inner = 0; inner < rank; inner++) {
-        turned[(inner * inputs + input) * positions + position] =
-          data[(position * inputs + input) * rank + inner]!;
-      }
-    }
-  }
+  const turned = outputsFirst(data, { positions: sizeOf(window), inputs, outputs: rank });
   return { dtype: "float32", shape: [rank, inputs, ...window], data: turned };
 }
 
 /** b [rank, out] as [out, rank] or [out, rank, 1, 1]. */
 function asB({ shape, data }: HostTensor, kernel: readonly number[]): HostTensor {
   const [rank, outputs] = shape as [number, number];
-  const turned = new Float32Array(data.length);
-  for (let inner = 0; inner < rank; inner++) {
-    for (let output = 0; output < outputs; output++) {
-      turned[output * rank + inner] = data[inner * outputs + output]!;
-    }
-  }
   const ones = kernel.slice(0, -2).map(() => 1);
+  const turned = outputsFirst(data, { inputs: rank, outputs });
   return { dtype: "float32", shape: [outputs, rank, ...ones], data: turned };
 }

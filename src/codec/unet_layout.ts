@@ -1,6 +1,7 @@
 import type { HostTensor } from "../core/host_tensor.ts";
 import type { ModelFiles } from "../core/model_files.ts";
 import type { TensorGroup } from "../core/snapshot.ts";
+import { outputsFirst } from "./outputs_first.ts";
 
 /** What a reader has to know of a U-Net besides its tensors. */
 export interface UnetShape {
@@ -42,15 +43,6 @@ export function unetFiles(
 /** [height, width, in, out] as [out, in, height, width]. */
 function turned({ shape, data }: HostTensor): HostTensor {
   const [height, width, inputs, outputs] = shape as [number, number, number, number];
-  const positions = height * width;
-  const result = new Float32Array(data.length);
-  for (let position = 0; position < positions; position++) {
-    for (let input = 0; input < inputs; input++) {
-      for (let output = 0; output < outputs; output++) {
-        result[(output * inputs + input) * positions + position] =
-          data[(position * inputs + input) * outputs + output]!;
-      }
-    }
-  }
-  return { dtype: "float32", shape: [outputs, inputs, height, width], data: result };
+  const turned = outputsFirst(data, { positions: height * width, inputs, outputs });
+  return { dtype: "float32", shape: [outputs, inputs, height, width], data: turned };
 }

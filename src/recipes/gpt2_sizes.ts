@@ -2,6 +2,7 @@ import type { RunConfig, Settings } from "../core/config.ts";
 import type { TensorGroup } from "../core/snapshot.ts";
 import type { TransformerSizes } from "../model/transformer.ts";
 import { gptShapeOf } from "./gpt_weights.ts";
+import { shareSetting, wholeSettings } from "./own_settings.ts";
 
 /** What a name such as "d12" stands for: its number is the layers. */
 interface Size {
@@ -28,25 +29,15 @@ const SIZES: ReadonlyMap<string, Size> = new Map([
  * @throws {RangeError} where they make none
  */
 export function gpt2SizesOf({ model }: RunConfig): TransformerSizes {
-  const { size, context, vocabulary, dropout } = model as Readonly<{
-    size: string;
-    context: number;
-    vocabulary: number;
-    dropout: number;
-  }>;
-  const known = SIZES.get(size);
+  const { size } = model;
+  const known = SIZES.get(String(size));
   if (known === undefined) {
     throw new RangeError(
       `Expected model.size to be one of ${[...SIZES.keys()].join(", ")}, found "${size}"`,
     );
   }
-  for (const [name, value] of [["context", context], ["vocabulary", vocabulary]] as const) {
-    if (Number.isSafeInteger(value) && value >= 1) continue;
-    throw new RangeError(`Expected model.${name} to be a whole number above 0, found ${value}`);
-  }
-  if (!(dropout >= 0 && dropout < 1)) {
-    throw new RangeError(`Expected model.dropout from 0 up to, not including, 1, found ${dropout}`);
-  }
+  const { context, vocabulary } = wholeSettings("model", model, ["context", "vocabulary"]);
+  const dropout = shareSetting("model", model, "dropout");
   return { ...known, context, vocabulary, dropout };
 }
 

@@ -21,6 +21,7 @@ import { tokenizerFor } from "./data/tokenizer_for.ts";
 import { unionSpeeches } from "./data/union_speeches.ts";
 import { generateText } from "./generate_text.ts";
 import { huggingFaceFiles } from "./hugging_face_files.ts";
+import { wholeSettings } from "./own_settings.ts";
 import type { Recipe } from "./recipe.ts";
 import { byteGptSettingsOf, gptSettingsOf, transformerSizesOf } from "./transformer_sizes.ts";
 
@@ -140,15 +141,12 @@ function contextOf({ data }: RunConfig, { context: longest }: TransformerSizes):
 
 /** `model.loraTargets` are patterns of paths, separated by commas. */
 function loraOptions({ model }: RunConfig): LoraOptions {
-  const { layers, loraRank: rank, loraAlpha: alpha, loraTargets } = model as Readonly<{
+  const { layers, loraAlpha: alpha, loraTargets } = model as Readonly<{
     layers: number;
-    loraRank: number;
     loraAlpha: number;
     loraTargets: string;
   }>;
-  if (!Number.isSafeInteger(rank) || rank < 1) {
-    throw new RangeError(`Expected model.loraRank to be a whole number above 0, found ${rank}`);
-  }
+  const { loraRank: rank } = wholeSettings("model", model, ["loraRank"]);
   const targets = loraTargets.split(",").map((pattern) => pattern.trim());
   const weights = weightsOf(layers);
   const missed = targets.find((target) => !weights.some((path) => matchesPath(target, path)));

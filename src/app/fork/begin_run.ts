@@ -1,7 +1,5 @@
-import * as E from "fp-ts/Either.js";
 import type { TaskEither } from "fp-ts/TaskEither.js";
-import { checkConfig } from "../../core/check_config.ts";
-import { defaultConfig, mergeConfig, type PartialConfig } from "../../core/config.ts";
+import type { PartialConfig } from "../../core/config.ts";
 import { startOfData } from "../../core/data_cursor.ts";
 import type { RunId } from "../../core/run_id.ts";
 import {
@@ -11,7 +9,7 @@ import {
   type WeightsSource,
 } from "../../core/run_origin.ts";
 import type { TensorGroup } from "../../core/snapshot.ts";
-import { attempt, fail } from "../../ports/attempt.ts";
+import { attempt } from "../../ports/attempt.ts";
 import type { RunEnv } from "../../ports/run_env.ts";
 import type { TaskSource } from "../../ports/task.ts";
 import type { HostBatch } from "../../train/loss.ts";
@@ -19,7 +17,7 @@ import type { Tree } from "../../train/tree.ts";
 import type { RunError } from "../errors/errors.ts";
 import { planOf, taskOf } from "../training/plan.ts";
 import { requireNoRun } from "../training/require_no_run.ts";
-import { askedSettings } from "../training/train_options.ts";
+import { configOfNew } from "../training/train_options.ts";
 import { beginWith } from "./begin_with.ts";
 import { snapshotWith } from "./with_weights.ts";
 
@@ -53,12 +51,8 @@ export function beginRun<P extends Tree, B extends HostBatch>(
     await env.device.activate();
     await requireNoRun(env.store, run, get);
     const source = task as TaskSource;
-    const asked = typeof source === "function"
-      ? options.config ?? {}
-      : askedSettings(source, options);
-    const config = checkConfig(mergeConfig(defaultConfig, asked));
-    if (E.isLeft(config)) return fail(config.left);
-    const plan = planOf(await taskOf(source, config.right), config.right);
+    const config = configOfNew(source, options);
+    const plan = planOf(await taskOf(source, config), config);
     const about = { task: plan.task.name, cursor: startOfData, history: historyOfOrigin(weights) };
     const { into } = options;
     const branch = into === undefined ? {} : { into };

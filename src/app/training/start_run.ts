@@ -1,12 +1,8 @@
-import * as E from "fp-ts/Either.js";
-import { checkConfig } from "../../core/check_config.ts";
-import { defaultConfig, mergeConfig } from "../../core/config.ts";
 import type { Digest } from "../../core/digest.ts";
 import type { RunEvent, RunStarted } from "../../core/event.ts";
 import { historyDigest, NO_HISTORY } from "../../codec/history_digest.ts";
 import { evolve, initialState } from "../../core/evolve.ts";
 import type { RunId } from "../../core/run_id.ts";
-import { fail } from "../../ports/attempt.ts";
 import type { RunEnv } from "../../ports/run_env.ts";
 import type { TaskSource } from "../../ports/task.ts";
 import { release } from "../../train/ownership.ts";
@@ -17,7 +13,7 @@ import { initialStateOf, type Plan, planOf, taskOf } from "./plan.ts";
 import type { RestoredState } from "./restore_state.ts";
 import { paceOf } from "./save_pace.ts";
 import { digestOfState, snapshotOf } from "./state_snapshot.ts";
-import { askedSettings, type TrainOptions } from "./train_options.ts";
+import { configOfNew, type TrainOptions } from "./train_options.ts";
 
 /** Records the start of a run and gives its initial state. */
 export async function startRun(
@@ -27,14 +23,10 @@ export async function startRun(
   options: TrainOptions,
   log: LogAppender,
 ): Promise<RestoredState> {
-  const asked = typeof source === "function"
-    ? options.config ?? {}
-    : askedSettings(source, options);
-  const config = checkConfig(mergeConfig(defaultConfig, asked));
-  if (E.isLeft(config)) return fail(config.left);
-  paceOf(env, config.right); // says no before anything is recorded
-  const task = await taskOf(source, config.right);
-  const plan = planOf(task, config.right);
+  const config = configOfNew(source, options);
+  paceOf(env, config); // says no before anything is recorded
+  const task = await taskOf(source, config);
+  const plan = planOf(task, config);
   const state = initialStateOf(plan);
   try {
     const { cursor } = initialState;
@@ -44,7 +36,7 @@ export async function startRun(
     await log.append([started]);
     await log.flush(); // whatever else is stored, the log tells of the run
     const parameters = leavesOf(state.params).reduce((sum, [, leaf]) => sum + leaf.size, 0);
-    const maxSteps = config.right.steps.max;
+    const maxSteps = config.steps.max;
     env.reporter?.report({ type: "Started", run, parameters, maxSteps });
     const runState = evolve(initialState, started);
     const history = historyDigest(NO_HISTORY, started);

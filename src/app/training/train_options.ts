@@ -1,7 +1,15 @@
-import { mergeConfig, type PartialConfig, type RunConfig } from "../../core/config.ts";
+import * as E from "fp-ts/Either.js";
+import { checkConfig } from "../../core/check_config.ts";
+import {
+  defaultConfig,
+  mergeConfig,
+  type PartialConfig,
+  type RunConfig,
+} from "../../core/config.ts";
 import type { ScheduleChoice } from "../../core/config_change.ts";
 import type { RetentionPolicy } from "../../core/retention_policy.ts";
-import type { Task } from "../../ports/task.ts";
+import { fail } from "../../ports/attempt.ts";
+import type { Task, TaskSource } from "../../ports/task.ts";
 
 /** How a run is to be trained. */
 export interface TrainOptions {
@@ -40,7 +48,22 @@ export interface TrainOptions {
   readonly acceptCodeChange?: boolean;
 }
 
+/** All settings of a new run. Fails with BadSetting for one that makes no sense. */
+export function configOfNew(
+  source: TaskSource,
+  options: Pick<TrainOptions, "config">,
+): RunConfig {
+  const asked = typeof source === "function"
+    ? options.config ?? {}
+    : askedSettings(source, options);
+  const config = checkConfig(mergeConfig(defaultConfig, asked));
+  return E.isLeft(config) ? fail(config.left) : config.right;
+}
+
 /** The settings that a task and its caller ask for; where both do, the caller's. */
-export function askedSettings(task: Task, { config = {} }: TrainOptions): PartialConfig {
+export function askedSettings(
+  task: Task,
+  { config = {} }: Pick<TrainOptions, "config">,
+): PartialConfig {
   return mergeConfig((task.config ?? {}) as RunConfig, config);
 }

@@ -2,6 +2,7 @@ import type { DataCursor } from "./data_cursor.ts";
 import { dataOrder } from "./data_order.ts";
 import { lastUpTo } from "./last_up_to.ts";
 import { key } from "./rng_key.ts";
+import { checkpointName } from "./run_place.ts";
 import type { RunState, SnapshotRef } from "./run_state.ts";
 
 /** How far a run came in the files of its data. */
@@ -37,6 +38,16 @@ export function filesAt(
 /** How far a run came in the files of its data: `filesAt` at its last step. */
 export function fileProgress(state: RunState): FileProgress | undefined {
   return filesAt(state)?.(state.cursor);
+}
+
+/**
+ * What the checkpoints of a run are called: "step-000800", or as `filesName` says of a run that reads files in
+ * order.
+ */
+export function checkpointNames(
+  state: RunState,
+): (ref: Pick<SnapshotRef, "step" | "cursor">) => string {
+  return filesName(state) ?? (({ step }) => checkpointName(step));
 }
 
 /**

@@ -1,9 +1,8 @@
 import * as E from "fp-ts/Either.js";
 import type { TaskEither } from "fp-ts/TaskEither.js";
-import { filesName } from "../../core/file_progress.ts";
+import { checkpointNames } from "../../core/file_progress.ts";
 import { historyRows } from "../../core/history_rows.ts";
 import { project } from "../../core/projection.ts";
-import { checkpointName } from "../../core/run_place.ts";
 import type { RunId } from "../../core/run_id.ts";
 import type { RunState, SnapshotRef } from "../../core/run_state.ts";
 import { attempt } from "../../ports/attempt.ts";
@@ -37,12 +36,12 @@ export function listCheckpoints(
     const { events, state } = await get(readRun(store, run));
     const rows = project(historyRows, events.map(({ event }) => event));
     const rates = new Map(rows.map(({ step, learningRate }) => [step, learningRate]));
-    const nameOf = filesName(state);
+    const nameOf = checkpointNames(state);
     const checkpoints: Checkpoint[] = [];
     for (const ref of latest ? state.snapshots.slice(-1) : state.snapshots) {
       checkpoints.push({
         ref,
-        name: nameOf?.(ref) ?? checkpointName(ref.step),
+        name: nameOf(ref),
         recordedAt: events[ref.position]!.recordedAt,
         learningRate: rates.get(ref.step),
         bytes: await snapshotBytes(store, ref.snapshot),

@@ -1,8 +1,8 @@
 import * as E from "fp-ts/Either.js";
-import { filesName } from "../../core/file_progress.ts";
+import { checkpointNames } from "../../core/file_progress.ts";
 import { nearest } from "../../core/nearest.ts";
 import { namesWeights, WEIGHTS_ALONE } from "../../core/weights_name.ts";
-import { checkpointName, parsePlace, PLACE_NAMES, stepOfPlace } from "../../core/run_place.ts";
+import { parsePlace, PLACE_NAMES, stepOfPlace } from "../../core/run_place.ts";
 import type { RunState } from "../../core/run_state.ts";
 import { fail } from "../../ports/attempt.ts";
 import type { RunError } from "../errors/errors.ts";
@@ -49,11 +49,8 @@ function rangeOf({ origin, step }: RunState): string {
 }
 
 function refuse(run: string, head: RunState, at: number | string, reason: string): never {
-  const nameOf = filesName(head);
-  const named = head.snapshots.map((ref) => ({
-    step: ref.step,
-    name: nameOf?.(ref) ?? checkpointName(ref.step),
-  }));
+  const nameOf = checkpointNames(head);
+  const named = head.snapshots.map((ref) => ({ step: ref.step, name: nameOf(ref) }));
   const checkpoints = named.map(({ name }) => name);
   const near = nearestPlaces(String(at), named);
   const error: RunError = { type: "NoPlace", run, at: String(at), reason, checkpoints, near };

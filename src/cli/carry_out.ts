@@ -2,7 +2,6 @@ import { systemStopwatch } from "../adapters/system/system_stopwatch.ts";
 import type { RunError } from "../app/errors/errors.ts";
 import { taskOf } from "../app/training/plan.ts";
 import { beginRun } from "../app/fork/begin_run.ts";
-import { exportHistory } from "../app/reading/export_run.ts";
 import { readHead } from "../app/reading/read_run.ts";
 import type { RunOutcome } from "../app/training/run_outcome.ts";
 import { type ResumeOptions, type ResumeOutcome, resumeRun } from "../app/training/resume_run.ts";
@@ -19,8 +18,8 @@ import type { Task } from "../ports/task.ts";
 import type { Recipe } from "../recipes/recipe.ts";
 import type { Base } from "./base_weights.ts";
 import type { ArgumentsOf } from "./command_line.ts";
+import { chartOfRun } from "./chart_of_run.ts";
 import { backendChoice, orExit, printJson } from "./context.ts";
-import { lossChart } from "./loss_chart.ts";
 import { openDeviceFor } from "./open_device.ts";
 import { progressReporter } from "./progress_reporter.ts";
 import { freeName } from "./free_name.ts";
@@ -30,7 +29,6 @@ import { retentionOf } from "./retention_arguments.ts";
 import { INTERRUPTED, stopSignals } from "./stop_signals.ts";
 import { measuresText } from "./measures_text.ts";
 import { loss } from "./table.ts";
-import { chartRoom } from "./terminal.ts";
 
 /** A training that the command line asked for. */
 export interface Assignment {
@@ -87,8 +85,7 @@ export async function carryOut(assignment: Assignment): Promise<number> {
     sayOutcome(outcome, { args, asked, state }, task, say);
     const goneOn = outcome.status === "completed" && outcome.state.version !== state?.version;
     if (goneOn && Deno.stdout.isTerminal() && !args.json && !onTheWay) {
-      const rows = await orExit(exportHistory(store, outcome.run));
-      say(`\n${lossChart(rows, chartRoom())}`);
+      say(`\n${await chartOfRun(store, outcome.run)}`);
     }
     if (args.json && !onTheWay) {
       const { run } = outcome;

@@ -14,6 +14,7 @@ import { attempt } from "../ports/attempt.ts";
 import type { Store } from "../ports/store.ts";
 import type { ArgumentsOf } from "./command_line.ts";
 import { orExit, printJson, runsDirectory } from "./context.ts";
+import { chartOfRun } from "./chart_of_run.ts";
 import { lossChart } from "./loss_chart.ts";
 import { runPlaceOf } from "./run_at.ts";
 import { followShow } from "./show_follow.ts";
@@ -53,14 +54,8 @@ async function showHead(
   }
   console.log(factsText(run, head.state, headFacts(head, summary)));
   console.log(settingsText(head.state));
-  if (plot) console.log(`\n${await chartOf(store, run)}`);
+  if (plot) console.log(`\n${await chartOfRun(store, run)}`);
   return 0;
-}
-
-/** The losses of a run up to its end, drawn. */
-async function chartOf(store: Store, run: RunId): Promise<string> {
-  const recorded = await orExit(readRun(store, run));
-  return lossChart(historyUpTo(recorded, recorded.events.length), chartRoom());
 }
 
 /** What the run was after a step: of its live branch, or of one that it left. */

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
 import { type Bench, benchIn } from "../support/foldlog_here.ts";
 import { runCli } from "../support/run_cli.ts";
+import { inTemporaryDirectory } from "../support/temporary_directory.ts";
+import { textIfThere } from "../support/text_if_there.ts";
 
 const SMALL = "--backend wasm --set batch.size=2 --set batch.micro=2 --set evaluate.batches=1";
 const MODEL =
@@ -126,20 +128,10 @@ Deno.test("a model of GPT-2's files and tokens is a base of llm-lora, and goes o
   });
 });
 
-async function onBench(work: (bench: Bench) => Promise<void>): Promise<void> {
-  const directory = await Deno.makeTempDir();
-  try {
-    await work(benchIn(`${directory}/runs`));
-  } finally {
-    await Deno.remove(directory, { recursive: true });
-  }
+function onBench(work: (bench: Bench) => Promise<void>): Promise<void> {
+  return inTemporaryDirectory((directory) => work(benchIn(`${directory}/runs`)));
 }
 
 function hasStep(log: string): boolean {
-  try {
-    return Deno.readTextFileSync(log).includes(`"type":"StepTaken"`);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
+  return textIfThere(log).includes(`"type":"StepTaken"`);
 }

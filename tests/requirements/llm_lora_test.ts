@@ -28,6 +28,7 @@ import * as E from "fp-ts/Either.js";
 import * as tf from "foldlog/tf";
 import { type Bench, requirement } from "../support/foldlog_here.ts";
 import { runCli } from "../support/run_cli.ts";
+import { textIfThere } from "../support/text_if_there.ts";
 
 const SIZES = { layers: 1, heads: 2, channels: 8, context: 8 } as const;
 const GPT = Object.entries(SIZES).map(([name, value]) => `--set model.${name}=${value}`).join(" ");
@@ -87,13 +88,8 @@ requirement(
 
 /** Steps in a log's whole lines. */
 function stepsIn(log: string): number {
-  try {
-    const lines = Deno.readTextFileSync(log).split("\n").slice(0, -1);
-    return lines.filter((line) => line.includes(`"type":"StepTaken"`)).length;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return 0;
-    throw error;
-  }
+  const lines = textIfThere(log).split("\n").slice(0, -1);
+  return lines.filter((line) => line.includes(`"type":"StepTaken"`)).length;
 }
 
 requirement(

@@ -10,6 +10,7 @@ import { fileStore, orThrow, readParams, type SnapshotManifest } from "foldlog";
 import { type Bench, benchIn, requirement } from "../support/foldlog_here.ts";
 import { factsOf, newestSnapshot } from "../support/recorded_facts.ts";
 import { runCli } from "../support/run_cli.ts";
+import { textIfThere } from "../support/text_if_there.ts";
 import { TRAIN } from "../support/word_training.ts";
 
 /** The manifest of a run's newest snapshot: the tensors of the state, and where it stands. */
@@ -66,21 +67,12 @@ requirement(
 
     const args = `${TRAIN} --run signalled --max-steps 400 --save-every 1000 --runs ${runs}`;
     const log = `${runs}/signalled/log/00000000.jsonl`;
-    const when = () => existing(log).includes(`"step":3`);
+    const when = () => textIfThere(log).includes(`"step":3`);
     const { code } = await runCli(args.split(" "), { kills: [{ signal: "SIGTERM", when }] });
     assert.equal(code, 130);
     assert.match((await taken("signalled")).at(-1)!, /^\d+ paused$/);
   },
 );
-
-function existing(file: string): string {
-  try {
-    return Deno.readTextFileSync(file);
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return "";
-    throw error;
-  }
-}
 
 requirement("C3", "everything that a training goes on from is saved", async (bench) => {
   const { does, json } = bench;

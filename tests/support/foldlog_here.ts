@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { foldlog } from "../../src/cli/main.ts";
+import { inTemporaryDirectory } from "./temporary_directory.ts";
 
 /** How a command ended, and what it printed. */
 export interface Printed {
@@ -59,12 +60,8 @@ export function benchIn(runs: string): Bench {
 
 /** A test of one row of docs/requirements.md, on a bench of its own. */
 export function requirement(row: string, claim: string, fn: (bench: Bench) => Promise<void>): void {
-  Deno.test(`${row}: ${claim}`, async () => {
-    const runs = await Deno.makeTempDir();
-    try {
-      await fn(benchIn(`${runs}/runs`));
-    } finally {
-      await Deno.remove(runs, { recursive: true });
-    }
-  });
+  Deno.test(
+    `${row}: ${claim}`,
+    () => inTemporaryDirectory((directory) => fn(benchIn(`${directory}/runs`))),
+  );
 }
